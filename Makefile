@@ -1,0 +1,100 @@
+# tailor - one plain Makefile.
+#
+#   make              build build/tailor and build/libtailor.a
+#   make demo         install what is missing, build, compare the methods on the shipped task
+#   make test         install what is missing, build, run every test
+#   make lint         clang-format, clang-tidy, cppcheck (scripts/setup --dev installs them)
+#   make install      program, library, headers and pkg-config file under PREFIX
+#   make SAN=address,undefined test     the tests under sanitizers, in a build folder of their own
+#   make CC=clang-14                    another compiler, likewise
+
+CC      = gcc
+PREFIX  = /usr/local
+SAN     =
+BUILD  := build$(if $(filter-out gcc,$(CC)),/$(notdir $(CC)))$(if $(SAN),/san)
+
+PKGS    = jansson libcyaml libpcre2-8 libutf8proc libcrypto
+WARN    = -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wwrite-strings -Wundef
+CFLAGS  = -O2 -g
+ALLCFLAGS = -std=gnu11 $(CFLAGS) $(WARN) -ffp-contract=off -fno-math-errno -fopenmp -I. -Isrc -Iinclude \
+            $(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
+LIBS    = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm
+
+# The kernels of src/backend/cpu are one source, compiled once per instruction set.
+ISA_avx2   = -DTL_ISA=avx2 -mavx2 -mfma -O3
+ISA_avx512 = -DTL_ISA=avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mfma -mprefer-vector-width=512 -O3
+
+SRC     := $(filter-out %_test.c,$(shell find src -name '*.c' | sort))
+CPU     := $(filter src/backend/cpu/%,$(SRC))
+LIBSRC  := $(filter-out src/cmd/% $(CPU),$(SRC))
+CMD     := $(filter src/cmd/%,$(SRC))
+GEN     := $(shell find tools/generate -name '*.c' | sort)
+TESTSRC := $(shell find src tests tools -name '*_test.c' | sort)
+
+LIBOBJ  := $(LIBSRC:%.c=$(BUILD)/%.o) $(foreach isa,avx2 avx512,$(CPU:%.c=$(BUILD)/$(isa)/%.o))
+TESTS   := $(foreach t,$(TESTSRC),$(BUILD)/tests/$(notdir $(t:.c=)))
+
+all: $(BUILD)/tailor $(if $(GEN),$(BUILD)/tailor-generate)
+
+$(BUILD)/libtailor.a: $(LIBOBJ)
+	@rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/tailor: $(CMD:%.c=$(BUILD)/%.o) $(BUILD)/libtailor.a
+	@echo "  LINK $@"
+	@$(CC) $(ALLCFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/tailor-generate: $(GEN:%.c=$(BUILD)/%.o) $(BUILD)/libtailor.a
+	@echo "  LINK $@"
+	@$(CC) $(ALLCFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC   $@"
+	@$(CC) $(ALLCFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/avx2/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC   $@"
+	@$(CC) $(ALLCFLAGS) $(ISA_avx2) -MMD -MP -c -o $@ $<
+
+$(BUILD)/avx512/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC   $@"
+	@$(CC) $(ALLCFLAGS) $(ISA_avx512) -MMD -MP -c -o $@ $<
+
+# A test program is one *_test.c and the library; its name is that of the file.
+define test_rule
+$(BUILD)/tests/$(notdir $(1:.c=)): $(BUILD)/$(1:.c=.o) $(BUILD)/libtailor.a
+	@mkdir -p $$(@D)
+	@echo "  LINK $$@"
+	@$(CC) $(ALLCFLAGS) -o $$@ $$^ $(LIBS) -lcmocka
+endef
+$(foreach t,$(TESTSRC),$(eval $(call test_rule,$(t))))
+
+setup:
+	@scripts/setup
+
+# The build starts after the set-up, in a make of its own: pkg-config must see what was just installed.
+demo: setup
+	@$(MAKE) --no-print-directory -j2 all
+	@scripts/demo
+
+test: setup
+	@$(MAKE) --no-print-directory -j2 all tests
+	@BUILD=$(BUILD) scripts/run-tests
+
+tests: $(TESTS)
+
+lint:
+	@scripts/lint
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install $(BUILD)/tailor $(DESTDIR)$(PREFIX)/bin/tailor
+
+clean:
+	rm -rf build
+
+.PHONY: all setup demo test tests lint install clean
+.SECONDARY:
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
