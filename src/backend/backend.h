@@ -1,0 +1,167 @@
+/* backend.h - the table of kernels, and the contract of each row.
+ *
+ * The model knows this table and nothing below it.  `ref` fills every row in plain C and is their definition;
+ * avx2 and avx512 replace what they are better at.  The best usable one is taken at start (TAILOR_BACKEND=ref,
+ * avx2 or avx512 forces one) and named in the log.
+ *
+ * Shapes.  Activations are f32, row-major, over a ragged batch of tokens: [N, D].  Weights are [O, I], one row an
+ * output, as they lie on disk, in f32 or bf16.  Letters: N tokens, D model width, H query heads, G key/value heads,
+ * h head width, F hidden, V vocabulary, T positions.
+ *
+ * Sums.  Every element is summed in an order fixed by the shapes alone: along the inner dimension in a product,
+ * along the key position in attention, along the row index where rows are summed.  So the number of threads, the
+ * neighbours in the batch and the split of a prompt into chunks never change a bit of the answer.
+ *
+ * Rows fail only by assert: sizes were checked when the model and the plan were made.  No row allocates; scratch
+ * comes with the stream.  Outputs overlap inputs only where a row says so. */
+#ifndef TL_BACKEND_BACKEND_H
+#define TL_BACKEND_BACKEND_H
+
+#include "base/dtype.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef enum tl_precision {
+    TL_PRECISION_F32,  /* products of f32 by f32 */
+    TL_PRECISION_BF16, /* both factors rounded to bf16 first, summed in f32 */
+} tl_precision;
+
+/* What a kernel runs on: so many threads, scratch for each, and the precision of products. */
+typedef struct tl_stream {
+    int threads;
+    tl_precision precision;
+    char *scratch;       /* owned by whoever called tl_stream_create: threads blocks, 64-aligned */
+    size_t scratch_each; /* bytes of each */
+} tl_stream;
+
+/* threads = 0: as many as the machine has, or OMP_NUM_THREADS.  max_positions bounds attention's scratch. */
+int tl_stream_create(tl_stream *s, int threads, tl_precision precision, int max_positions, int max_head, tl_err *err);
+void tl_stream_free(tl_stream *s);
+
+/* A weight matrix as a kernel sees it. */
+typedef struct tl_matrix {
+    const void *data; /* borrowed: [rows, cols], row-major */
+    tl_dtype dtype;   /* f32 or bf16 */
+} tl_matrix;
+
+/* Key/value pages.  Positions come in pages of TL_PAGE; a page holds, for one layer,
+ *     k [G][h][TL_PAGE]      keys with the position innermost: scores are computed for a page at a time
+ *     v [G][TL_PAGE][hp]     values, head width padded to hp = tl_head_padded(h) with zeros
+ * Training lays its batch out in pages too, so there is one attention forward. */
+enum { TL_PAGE = 32 };
+
+static inline int tl_head_padded(int h)
+{
+    return (h + 15) & ~15;
+}
+
+/* Floats of k, and of v, in one page of one layer. */
+static inline size_t tl_page_k(int G, int h)
+{
+    return (size_t)G * (size_t)h * TL_PAGE;
+}
+static inline size_t tl_page_v(int G, int h)
+{
+    return (size_t)G * TL_PAGE * (size_t)tl_head_padded(h);
+}
+
+/* Rows row .. row+rows-1 of the batch are positions start .. start+rows-1 of one sequence, whose key/value pages are
+ * pages[0 ..]: position p lies in pages[p / TL_PAGE].  A row sees its own sequence, itself and what is before it. */
+typedef struct tl_segment {
+    int row, rows, start;
+    const int *pages; /* borrowed from the batch's maker */
+} tl_segment;
+
+typedef struct tl_attention {
+    int H, G, h; /* H is a multiple of G */
+    float scale; /* of the scores, usually 1/sqrt(h) */
+    int n_segments;
+    const tl_segment *segments;
+    float *k, *v;                  /* pages of this layer: page i at k + i * k_stride */
+    size_t k_stride, v_stride;     /* floats */
+} tl_attention;
+
+typedef struct tl_adamw_step {
+    float lr, beta1, beta2, eps, weight_decay;
+    float correction1, correction2; /* 1 - beta^t */
+    float grad_scale;               /* clipping: the gradient is multiplied by this first */
+} tl_adamw_step;
+
+typedef struct tl_backend {
+    const char *name;
+    bool (*usable)(void);
+
+    /* y[N,O] = x[N,I] w[O,I]^T (+ y where accumulate). */
+    void (*linear)(tl_stream *s, float *y, const float *x, tl_matrix w, int N, int O, int I, bool accumulate);
+    /* dx[N,I] = dy[N,O] w[O,I] (+ dx where accumulate). */
+    void (*linear_dx)(tl_stream *s, float *dx, const float *dy, tl_matrix w, int N, int O, int I, bool accumulate);
+    /* dw[O,I] += dy[N,O]^T x[N,I]. */
+    void (*linear_dw)(tl_stream *s, float *dw, const float *dy, const float *x, int N, int O, int I);
+
+    /* y[n,:] = x[n,:] + b, in place allowed; db[:] += sum over n of dy[n,:]. */
+    void (*bias)(tl_stream *s, float *y, const float *b, int N, int D);
+    void (*bias_back)(tl_stream *s, float *db, const float *dy, int N, int D);
+
+    /* y = x * r * g with r = 1/sqrt(mean(x^2) + eps), kept in rstd[N] (Zhang & Sennrich 2019).
+     * back: dx += ..., dg += ... (dg NULL: not wanted). */
+    void (*rmsnorm)(tl_stream *s, float *y, float *rstd, const float *x, const float *g, int N, int D, float eps);
+    void (*rmsnorm_back)(tl_stream *s, float *dx, float *dg, const float *dy, const float *x, const float *rstd,
+                         const float *g, int N, int D);
+    /* y = (x - mean) * r * g + b, r = 1/sqrt(var + eps) (Ba, Kiros, Hinton 2016); statistics are kept. */
+    void (*layernorm)(tl_stream *s, float *y, float *mean, float *rstd, const float *x, const float *g, const float *b,
+                      int N, int D, float eps);
+    void (*layernorm_back)(tl_stream *s, float *dx, float *dg, float *db, const float *dy, const float *x,
+                           const float *mean, const float *rstd, const float *g, int N, int D);
+
+    /* Rotary positions on heads [N, heads, h], in place, halves rotated: (x_i, x_{i+h/2}) turned by the angle whose
+     * cosine and sine stand in tables cos, sin [T][h/2] at row positions[n].  inverse turns back (the backward). */
+    void (*rope)(tl_stream *s, float *x, const int *positions, const float *cos, const float *sin, int N, int heads,
+                 int h, bool inverse);
+
+    /* Put k, v [N, G, h] of the batch into their pages. */
+    void (*kv_write)(tl_stream *s, const tl_attention *a, const float *k, const float *v);
+    /* o[N,H,h] = softmax(scale q k^T) v over each row's past; lse[N,H] = log of the softmax's denominator. */
+    void (*attention)(tl_stream *s, const tl_attention *a, float *o, float *lse, const float *q);
+    /* dq, dk, dv (all written, not added to) from d(o); only for segments with start = 0.  k, v: [N, G, h]. */
+    void (*attention_back)(tl_stream *s, const tl_attention *a, float *dq, float *dk, float *dv, const float *dout,
+                           const float *o, const float *lse, const float *q, const float *k, const float *v);
+
+    /* y = silu(gate) * up; back writes dgate and dup. */
+    void (*swiglu)(tl_stream *s, float *y, const float *gate, const float *up, size_t n);
+    void (*swiglu_back)(tl_stream *s, float *dgate, float *dup, const float *dy, const float *gate, const float *up,
+                        size_t n);
+    /* y = gelu(x) by the tanh formula of GPT-2 (Hendrycks & Gimpel 2016); back writes dx, which may be dy. */
+    void (*gelu)(tl_stream *s, float *y, const float *x, size_t n);
+    void (*gelu_back)(tl_stream *s, float *dx, const float *dy, const float *x, size_t n);
+
+    /* y += a * x. */
+    void (*add)(tl_stream *s, float *y, const float *x, float a, size_t n);
+
+    /* y[n,:] = table[ids[n],:] (+ y where accumulate); back: dtable[ids[n],:] += dy[n,:]. */
+    void (*embed)(tl_stream *s, float *y, tl_matrix table, const int *ids, int N, int D, bool accumulate);
+    void (*embed_back)(tl_stream *s, float *dtable, const float *dy, const int *ids, int N, int D);
+
+    /* loss[n] = -log softmax(logits[n])[target[n]] * weight[n]; logits become their gradients,
+     * (softmax - onehot) * weight[n]. */
+    void (*cross_entropy)(tl_stream *s, float *loss, float *logits, const int *targets, const float *weights, int N,
+                          int V);
+    /* out[n] = log softmax(logits[n])[target[n]]; logits stay. */
+    void (*log_prob)(tl_stream *s, float *out, const float *logits, const int *targets, int N, int V);
+
+    /* AdamW (Loshchilov & Hutter 2019) on n parameters. */
+    void (*adamw)(tl_stream *s, float *p, const float *g, float *m, float *v, size_t n, const tl_adamw_step *step);
+    /* Sum of squares, in double. */
+    double (*sum_squares)(tl_stream *s, const float *x, size_t n);
+} tl_backend;
+
+extern const tl_backend tl_backend_ref, tl_backend_avx2, tl_backend_avx512;
+
+/* The fastest usable back end, or the one TAILOR_BACKEND names; an unknown or unusable name is an error. */
+int tl_backend_pick(const tl_backend **out, tl_err *err);
+
+/* Every back end this machine can run, fastest first, NULL at the end: for tests and for `tailor inspect`. */
+const tl_backend *const *tl_backend_all(void);
+
+#endif

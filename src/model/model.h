@@ -1,0 +1,91 @@
+/* model.h - a base in memory: its config, its weights, and which of them have gradients.
+ *
+ *     TL_TRY(tl_model_open(&m, "models/tailor-base", err));
+ *     TL_TRY(tl_model_unfreeze(m, err));           full fine-tuning: every weight becomes trainable
+ *     TL_TRY(tl_model_save(m, "out", "models/tailor-base", err));
+ *     tl_model_free(m);
+ *
+ * Weights are used where they lie: f32 and bf16 straight from the mapped file, f16 and the transposed matrices of
+ * GPT-2 as f32 copies.  A model that nobody unfreezes is read-only and shared by any number of engines and threads.
+ *
+ * What is trained is data: a weight with grad != NULL is trained.  Nothing else tells full fine-tuning, adapter
+ * tuning and inference apart below this line. */
+#ifndef TL_MODEL_MODEL_H
+#define TL_MODEL_MODEL_H
+
+#include "backend/backend.h"
+#include "base/err.h"
+#include "base/hash.h"
+#include "model/config.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct tl_weight {
+    const void *data; /* NULL: this architecture has no such weight */
+    tl_dtype dtype;   /* f32 or bf16; f32 when trained */
+    int rows, cols;   /* a vector has rows 1 */
+    float *grad;      /* NULL: frozen */
+} tl_weight;
+
+static inline tl_matrix tl_weight_matrix(const tl_weight *w)
+{
+    return (tl_matrix){ w->data, w->dtype };
+}
+static inline const float *tl_weight_f32(const tl_weight *w)
+{
+    return w->data; /* norms and biases are f32 in memory */
+}
+
+/* The products of a layer, in the order the forward meets them. */
+enum { TL_Q, TL_K, TL_V, TL_O, TL_GATE, TL_UP, TL_DOWN, TL_LINEARS };
+
+typedef struct tl_layer {
+    tl_weight norm1, norm1_bias;   /* before attention: [1, D] */
+    tl_weight norm2, norm2_bias;   /* before the hidden layer */
+    tl_weight linear[TL_LINEARS];  /* [O, I]; gate is absent without gating */
+    tl_weight bias[TL_LINEARS];    /* [1, O] or absent */
+} tl_layer;
+
+typedef struct tl_model {
+    tl_config config;
+    tl_weight tokens;              /* [V, D] */
+    tl_weight positions;           /* [T, D], learned positions only */
+    tl_weight norm, norm_bias;     /* the last norm */
+    tl_weight head;                /* [V, D]; the same data and grad as tokens where tied */
+    tl_layer *layers;              /* owned: L of them */
+    const tl_backend *backend;     /* shared */
+    float *rope_cos, *rope_sin;    /* owned: [T][h/2], rotary positions only */
+    tl_hash hash;                  /* of the weights' bytes and the config: names this base in caches, adapters, reports */
+    size_t stored_bytes;           /* of the weight files */
+    struct tl_model_memory *memory; /* owned: mapping and copies (model.c) */
+} tl_model;
+
+/* Read the base in dir (config.json, safetensors). */
+int tl_model_open(tl_model **out, const char *dir, tl_err *err);
+
+/* A model of this config with fresh weights from seed: matrices normal with deviation 0.02 (those that write into the
+ * residual stream divided by sqrt(2L)), norms one, biases zero; already unfrozen. */
+int tl_model_create(tl_model **out, const tl_config *config, uint64_t seed, tl_err *err);
+
+void tl_model_free(tl_model *m);
+
+/* Make every weight trainable: f32 copies and zeroed gradients in one block. */
+int tl_model_unfreeze(tl_model *m, tl_err *err);
+
+/* Write config.json and model.safetensors in dtype (f32 or bf16) into the directory being built at dir, with the tensor
+ * names and layouts of the family. */
+int tl_model_write(const tl_model *m, const char *dir, tl_dtype dtype, tl_err *err);
+
+/* Walk every weight: visit gets the Hugging Face-like name of ours ("layers.0.q.weight") and the weight; stops at the
+ * first negative return and gives it back.  Loading, counting, saving and the optimizer walk this. */
+typedef int tl_weight_visit(void *context, const char *name, tl_weight *w);
+int tl_model_each(tl_model *m, tl_weight_visit *visit, void *context);
+
+/* Parameters, each counted once (a tied head is not counted again). */
+size_t tl_model_parameters(const tl_model *m);
+
+/* Parameters in matrix products for one token: what FLOP counts are made of (the head included, tables not). */
+size_t tl_model_product_parameters(const tl_model *m);
+
+#endif
