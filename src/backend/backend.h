@@ -36,6 +36,9 @@ typedef struct tl_stream {
     size_t scratch_each; /* bytes of each */
 } tl_stream;
 
+/* What a matrix product may use of a thread's scratch; attention comes on top. */
+enum { TL_PRODUCT_SCRATCH = 1 << 20 };
+
 /* threads = 0: as many as the machine has, or OMP_NUM_THREADS.  max_positions bounds attention's scratch. */
 int tl_stream_create(tl_stream *s, int threads, tl_precision precision, int max_positions, int max_head, tl_err *err);
 void tl_stream_free(tl_stream *s);

@@ -1,0 +1,39 @@
+/* cpu.h - the rows the files of this folder fill, declared once; table_cpu.c puts them into the table. */
+#ifndef TL_BACKEND_CPU_CPU_H
+#define TL_BACKEND_CPU_CPU_H
+
+#include "backend/backend.h"
+#include "backend/cpu/simd.h"
+
+#include <stdbool.h>
+
+void TL_CPU(linear)(tl_stream *, float *, const float *, tl_matrix, int, int, int, bool);
+void TL_CPU(linear_dx)(tl_stream *, float *, const float *, tl_matrix, int, int, int, bool);
+void TL_CPU(linear_dw)(tl_stream *, float *, const float *, const float *, int, int, int);
+void TL_CPU(bias)(tl_stream *, float *, const float *, int, int);
+void TL_CPU(bias_back)(tl_stream *, float *, const float *, int, int);
+void TL_CPU(rmsnorm)(tl_stream *, float *, float *, const float *, const float *, int, int, float);
+void TL_CPU(rmsnorm_back)(tl_stream *, float *, float *, const float *, const float *, const float *, const float *,
+                          int, int);
+void TL_CPU(layernorm)(tl_stream *, float *, float *, float *, const float *, const float *, const float *, int, int,
+                       float);
+void TL_CPU(layernorm_back)(tl_stream *, float *, float *, float *, const float *, const float *, const float *,
+                            const float *, const float *, int, int);
+void TL_CPU(rope)(tl_stream *, float *, const int *, const float *, const float *, int, int, int, bool);
+void TL_CPU(kv_write)(tl_stream *, const tl_attention *, const float *, const float *);
+void TL_CPU(attention)(tl_stream *, const tl_attention *, float *, float *, const float *);
+void TL_CPU(attention_back)(tl_stream *, const tl_attention *, float *, float *, float *, const float *, const float *,
+                            const float *, const float *, const float *, const float *);
+void TL_CPU(swiglu)(tl_stream *, float *, const float *, const float *, size_t);
+void TL_CPU(swiglu_back)(tl_stream *, float *, float *, const float *, const float *, const float *, size_t);
+void TL_CPU(gelu)(tl_stream *, float *, const float *, size_t);
+void TL_CPU(gelu_back)(tl_stream *, float *, const float *, const float *, size_t);
+void TL_CPU(add)(tl_stream *, float *, const float *, float, size_t);
+void TL_CPU(embed)(tl_stream *, float *, tl_matrix, const int *, int, int, bool);
+void TL_CPU(embed_back)(tl_stream *, float *, const float *, const int *, int, int);
+void TL_CPU(cross_entropy)(tl_stream *, float *, float *, const int *, const float *, int, int);
+void TL_CPU(log_prob)(tl_stream *, float *, const float *, const int *, int, int);
+void TL_CPU(adamw)(tl_stream *, float *, const float *, float *, float *, size_t, const tl_adamw_step *);
+double TL_CPU(sum_squares)(tl_stream *, const float *, size_t);
+
+#endif

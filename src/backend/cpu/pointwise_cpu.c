@@ -1,0 +1,136 @@
+/* pointwise_cpu.c - what is done to elements one by one: gating, activations, rotary positions, sums, table rows.
+ *
+ *     swiglu  y = g s(g) u                 dg = dy u s(g) (1 + g (1 - s(g))),  du = dy g s(g)       s(g) = 1/(1+e^-g)
+ *     gelu    y = x/2 (1 + tanh(a))        dx = dy (1/2 (1 + tanh a) + x/2 (1 - tanh^2 a) a')
+ *             a = sqrt(2/pi) (x + 0.044715 x^3),  tanh a = 1 - 2/(e^2a + 1) */
+#include "backend/cpu/cpu.h"
+
+#include <omp.h>
+
+#define WORTH(s, n) ((s)->threads > 1 && (n) > 16384)
+
+/* Run f over n elements: whole vectors, then the padded tail.  A thread takes a run of whole vectors. */
+#define EACH_VECTOR(s, n, at, count, ...)                                                                              \
+    _Pragma("omp parallel for num_threads(s->threads) schedule(static) if (WORTH(s, n))") for (size_t at = 0; at < n;  \
+                                                                                               at += W)                \
+    {                                                                                                                  \
+        size_t count = n - at < W ? n - at : W;                                                                        \
+        __VA_ARGS__                                                                                                    \
+    }
+
+static inline vf get(const float *p, size_t count)
+{
+    return count == W ? vf_load(p) : vf_part(p, count, 0);
+}
+
+static inline void put(float *p, vf v, size_t count)
+{
+    if (count == W)
+        vf_store(p, v);
+    else
+        vf_store_part(p, v, count);
+}
+
+static inline vf sigmoid(vf x)
+{
+    return vf_set(1) / (vf_set(1) + vf_exp(-x));
+}
+
+void TL_CPU(swiglu)(tl_stream *s, float *y, const float *gate, const float *up, size_t n)
+{
+    EACH_VECTOR(s, n, i, c, {
+        vf g = get(gate + i, c);
+        put(y + i, g * sigmoid(g) * get(up + i, c), c);
+    })
+}
+
+void TL_CPU(swiglu_back)(tl_stream *s, float *dgate, float *dup, const float *dy, const float *gate, const float *up,
+                         size_t n)
+{
+    EACH_VECTOR(s, n, i, c, {
+        vf g = get(gate + i, c);
+        vf u = get(up + i, c);
+        vf d = get(dy + i, c);
+        vf sg = sigmoid(g);
+        put(dup + i, d * g * sg, c);
+        put(dgate + i, d * u * sg * (vf_set(1) + g * (vf_set(1) - sg)), c);
+    })
+}
+
+static inline vf gelu_tanh(vf x)
+{
+    vf a = vf_set(0.7978845608028654f) * (x + vf_set(0.044715f) * x * x * x);
+    return vf_set(1) - vf_set(2) / (vf_exp(a + a) + vf_set(1));
+}
+
+void TL_CPU(gelu)(tl_stream *s, float *y, const float *x, size_t n)
+{
+    EACH_VECTOR(s, n, i, c, {
+        vf v = get(x + i, c);
+        put(y + i, vf_set(0.5f) * v * (vf_set(1) + gelu_tanh(v)), c);
+    })
+}
+
+void TL_CPU(gelu_back)(tl_stream *s, float *dx, const float *dy, const float *x, size_t n)
+{
+    EACH_VECTOR(s, n, i, c, {
+        vf v = get(x + i, c);
+        vf t = gelu_tanh(v);
+        vf slope = vf_set(0.7978845608028654f) * (vf_set(1) + vf_set(3 * 0.044715f) * v * v);
+        vf d = vf_set(0.5f) * (vf_set(1) + t) + vf_set(0.5f) * v * (vf_set(1) - t * t) * slope;
+        put(dx + i, get(dy + i, c) * d, c);
+    })
+}
+
+void TL_CPU(add)(tl_stream *s, float *y, const float *x, float a, size_t n)
+{
+    EACH_VECTOR(s, n, i, c, { put(y + i, vf_fma(vf_set(a), get(x + i, c), get(y + i, c)), c); })
+}
+
+void TL_CPU(rope)(tl_stream *s, float *x, const int *positions, const float *cos, const float *sin, int N, int heads,
+                  int h, bool inverse)
+{
+    int half = h / 2;
+    float sign = inverse ? -1.0f : 1.0f;
+#pragma omp parallel for num_threads(s->threads) schedule(static) if (WORTH(s, (size_t)N * (size_t)heads * (size_t)h))
+    for (int n = 0; n < N; n++) {
+        const float *c = cos + (size_t)positions[n] * (size_t)half, *t = sin + (size_t)positions[n] * (size_t)half;
+        for (int j = 0; j < heads; j++) {
+            float *a = x + ((size_t)n * (size_t)heads + (size_t)j) * (size_t)h, *b = a + half;
+            for (int i = 0; i < half; i++) {
+                float u = a[i], v = b[i], w = sign * t[i];
+                a[i] = u * c[i] - v * w;
+                b[i] = v * c[i] + u * w;
+            }
+        }
+    }
+}
+
+void TL_CPU(embed)(tl_stream *s, float *y, tl_matrix table, const int *ids, int N, int D, bool accumulate)
+{
+#pragma omp parallel for num_threads(s->threads) schedule(static) if (WORTH(s, (size_t)N * (size_t)D))
+    for (int n = 0; n < N; n++) {
+        float *out = y + (size_t)n * (size_t)D;
+        size_t row = (size_t)ids[n] * (size_t)D;
+        for (int d = 0; d < D; d++) {
+            float v = table.dtype == TL_DTYPE_BF16 ? tl_bf16_to_f32(((const tl_bf16 *)table.data)[row + (size_t)d])
+                                                   : ((const float *)table.data)[row + (size_t)d];
+            out[d] = accumulate ? out[d] + v : v;
+        }
+    }
+}
+
+/* Columns are split among threads: each table row then takes its tokens in order. */
+void TL_CPU(embed_back)(tl_stream *s, float *dtable, const float *dy, const int *ids, int N, int D)
+{
+#pragma omp parallel num_threads(s->threads) if (WORTH(s, (size_t)N * (size_t)D))
+    {
+        int t = omp_get_thread_num(), k = omp_get_num_threads();
+        int from = (int)((long)D * t / k), to = (int)((long)D * (t + 1) / k);
+        for (int n = 0; n < N; n++) {
+            float *out = dtable + (size_t)ids[n] * (size_t)D;
+            const float *in = dy + (size_t)n * (size_t)D;
+            for (int d = from; d < to; d++) out[d] += in[d];
+        }
+    }
+}

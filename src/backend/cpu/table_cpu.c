@@ -1,0 +1,46 @@
+/* table_cpu.c - the table of this instruction set, and whether this machine has it. */
+#include "backend/cpu/cpu.h"
+
+static bool usable(void)
+{
+    __builtin_cpu_init();
+#ifdef __AVX512F__
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512bf16");
+#else
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#endif
+}
+
+#define NAME_OF(isa)   NAME_TEXT(isa)
+#define NAME_TEXT(isa) #isa
+
+const tl_backend TL_CPU(backend) = {
+    .name = NAME_OF(TL_ISA),
+    .usable = usable,
+    .linear = TL_CPU(linear),
+    .linear_dx = TL_CPU(linear_dx),
+    .linear_dw = TL_CPU(linear_dw),
+    .bias = TL_CPU(bias),
+    .bias_back = TL_CPU(bias_back),
+    .rmsnorm = TL_CPU(rmsnorm),
+    .rmsnorm_back = TL_CPU(rmsnorm_back),
+    .layernorm = TL_CPU(layernorm),
+    .layernorm_back = TL_CPU(layernorm_back),
+    .rope = TL_CPU(rope),
+    .kv_write = TL_CPU(kv_write),
+    .attention = TL_CPU(attention),
+    .attention_back = TL_CPU(attention_back),
+    .swiglu = TL_CPU(swiglu),
+    .swiglu_back = TL_CPU(swiglu_back),
+    .gelu = TL_CPU(gelu),
+    .gelu_back = TL_CPU(gelu_back),
+    .add = TL_CPU(add),
+    .embed = TL_CPU(embed),
+    .embed_back = TL_CPU(embed_back),
+    .cross_entropy = TL_CPU(cross_entropy),
+    .log_prob = TL_CPU(log_prob),
+    .adamw = TL_CPU(adamw),
+    .sum_squares = TL_CPU(sum_squares),
+};
