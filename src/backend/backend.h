@@ -37,7 +37,9 @@ typedef struct tl_stream {
 } tl_stream;
 
 /* What a matrix product may use of a thread's scratch; attention comes on top. */
-enum { TL_PRODUCT_SCRATCH = 1 << 20 };
+enum {
+    TL_PRODUCT_SCRATCH = 1 << 20
+};
 
 /* threads = 0: as many as the machine has, or OMP_NUM_THREADS.  max_positions bounds attention's scratch. */
 int tl_stream_create(tl_stream *s, int threads, tl_precision precision, int max_positions, int max_head, tl_err *err);
@@ -53,7 +55,9 @@ typedef struct tl_matrix {
  *     k [G][h][TL_PAGE]      keys with the position innermost: scores are computed for a page at a time
  *     v [G][TL_PAGE][hp]     values, head width padded to hp = tl_head_padded(h) with zeros
  * Training lays its batch out in pages too, so there is one attention forward. */
-enum { TL_PAGE = 32 };
+enum {
+    TL_PAGE = 32
+};
 
 static inline int tl_head_padded(int h)
 {
@@ -82,8 +86,8 @@ typedef struct tl_attention {
     float scale; /* of the scores, usually 1/sqrt(h) */
     int n_segments;
     const tl_segment *segments;
-    float *k, *v;                  /* pages of this layer: page i at k + i * k_stride */
-    size_t k_stride, v_stride;     /* floats */
+    float *k, *v;              /* pages of this layer: page i at k + i * k_stride */
+    size_t k_stride, v_stride; /* floats */
 } tl_attention;
 
 typedef struct tl_adamw_step {
@@ -139,6 +143,8 @@ typedef struct tl_backend {
     void (*gelu)(tl_stream *s, float *y, const float *x, size_t n);
     void (*gelu_back)(tl_stream *s, float *dx, const float *dy, const float *x, size_t n);
 
+    /* x *= a. */
+    void (*scale)(tl_stream *s, float *x, float a, size_t n);
     /* y += a * x. */
     void (*add)(tl_stream *s, float *y, const float *x, float a, size_t n);
 

@@ -28,6 +28,7 @@ void TL_CPU(swiglu)(tl_stream *, float *, const float *, const float *, size_t);
 void TL_CPU(swiglu_back)(tl_stream *, float *, float *, const float *, const float *, const float *, size_t);
 void TL_CPU(gelu)(tl_stream *, float *, const float *, size_t);
 void TL_CPU(gelu_back)(tl_stream *, float *, const float *, const float *, size_t);
+void TL_CPU(scale)(tl_stream *, float *, float, size_t);
 void TL_CPU(add)(tl_stream *, float *, const float *, float, size_t);
 void TL_CPU(embed)(tl_stream *, float *, tl_matrix, const int *, int, int, bool);
 void TL_CPU(embed_back)(tl_stream *, float *, const float *, const int *, int, int);

@@ -82,6 +82,11 @@ void TL_CPU(gelu_back)(tl_stream *s, float *dx, const float *dy, const float *x,
     })
 }
 
+void TL_CPU(scale)(tl_stream *s, float *x, float a, size_t n)
+{
+    EACH_VECTOR(s, n, i, c, { put(x + i, vf_set(a) * get(x + i, c), c); })
+}
+
 void TL_CPU(add)(tl_stream *s, float *y, const float *x, float a, size_t n)
 {
     EACH_VECTOR(s, n, i, c, { put(y + i, vf_fma(vf_set(a), get(x + i, c), get(y + i, c)), c); })

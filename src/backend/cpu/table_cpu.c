@@ -36,6 +36,7 @@ const tl_backend TL_CPU(backend) = {
     .swiglu_back = TL_CPU(swiglu_back),
     .gelu = TL_CPU(gelu),
     .gelu_back = TL_CPU(gelu_back),
+    .scale = TL_CPU(scale),
     .add = TL_CPU(add),
     .embed = TL_CPU(embed),
     .embed_back = TL_CPU(embed_back),

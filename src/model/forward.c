@@ -1,0 +1,306 @@
+/* forward.c - the layers, one line an operation, and the buffers they fill.
+ *
+ * A layer, with norm, positions, gating and biases as the config says:
+ *
+ *     mid = x   + O( attention( rope(Q n), rope(K n), V n ) )      n  = norm1(x)
+ *     x'  = mid + Down( act(Gate n', Up n') )                      n' = norm2(mid)
+ *
+ * Layout of the buffers: acts.h.  They are laid out twice by the same lines, first on a measuring arena: the plan. */
+#include "model/forward.h"
+
+#include "model/acts.h"
+#include "model/names.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+enum {
+    LOSS_FLOATS = 1 << 20
+}; /* logits held at once by the loss: 4 MiB, enough rows to fill a product's tiles */
+
+/* ---- buffers ---- */
+
+static void layer_layout(tl_layer_acts *a, tl_arena *arena, const tl_model *m, const tl_acts_size *size)
+{
+    const tl_config *c = &m->config;
+    size_t N = (size_t)size->max_rows, D = (size_t)c->D, F = (size_t)c->F;
+    size_t Q = (size_t)c->H * (size_t)c->h, K = (size_t)c->G * (size_t)c->h;
+    a->x = tl_arena_floats(arena, N * D);
+    a->norm1 = tl_arena_floats(arena, N * D);
+    a->mean1 = tl_arena_floats(arena, N);
+    a->rstd1 = tl_arena_floats(arena, N);
+    a->q = tl_arena_floats(arena, N * Q);
+    a->k = tl_arena_floats(arena, N * K);
+    a->v = tl_arena_floats(arena, N * K);
+    a->att = tl_arena_floats(arena, N * Q);
+    a->lse = tl_arena_floats(arena, N * (size_t)c->H);
+    a->mid = tl_arena_floats(arena, N * D);
+    a->norm2 = tl_arena_floats(arena, N * D);
+    a->mean2 = tl_arena_floats(arena, N);
+    a->rstd2 = tl_arena_floats(arena, N);
+    a->gate = c->activation == TL_ACTIVATION_SWIGLU ? tl_arena_floats(arena, N * F) : NULL;
+    a->up = tl_arena_floats(arena, N * F);
+    a->hidden = tl_arena_floats(arena, N * F);
+    for (int i = 0; size->max_rank > 0 && i < tl_family_modules(c->family); i++)
+        a->low[i] = tl_arena_floats(arena, N * (size_t)size->max_rank);
+}
+
+static void layout(tl_acts *a, tl_arena *arena, const tl_model *m, const tl_acts_size *size)
+{
+    const tl_config *c = &m->config;
+    size_t N = (size_t)size->max_rows, D = (size_t)c->D, F = (size_t)c->F;
+    size_t Q = (size_t)c->H * (size_t)c->h, K = (size_t)c->G * (size_t)c->h;
+    a->layers = tl_arena_take(arena, (size_t)c->L * sizeof *a->layers);
+    tl_layer_acts shared = { 0 };
+    if (!size->training) layer_layout(&shared, arena, m, size);
+    for (int l = 0; l < c->L; l++) {
+        tl_layer_acts layer = shared;
+        if (size->training) layer_layout(&layer, arena, m, size);
+        if (a->layers) a->layers[l] = layer;
+    }
+    a->x = size->training ? tl_arena_floats(arena, N * D) : shared.x;
+    a->out = tl_arena_floats(arena, N * D);
+    a->mean = tl_arena_floats(arena, N);
+    a->rstd = tl_arena_floats(arena, N);
+    if (size->max_segments > 0) {
+        size_t pages = N / TL_PAGE + (size_t)size->max_segments;
+        a->pages.k = tl_arena_floats(arena, pages * tl_page_k(c->G, c->h));
+        a->pages.v = tl_arena_floats(arena, pages * tl_page_v(c->G, c->h));
+        a->page_list = tl_arena_ints(arena, pages);
+        a->segments = tl_arena_take(arena, (size_t)size->max_segments * sizeof *a->segments);
+    }
+    int chunk = LOSS_FLOATS / c->V;
+    a->chunk = chunk < 16 ? 16 : chunk > size->max_rows ? size->max_rows : chunk;
+    size_t C = (size_t)a->chunk;
+    a->logits = tl_arena_floats(arena, C * (size_t)c->V);
+    a->gathered = tl_arena_floats(arena, C * D);
+    a->losses = tl_arena_floats(arena, C);
+    a->loss_weights = tl_arena_floats(arena, C);
+    a->loss_targets = tl_arena_ints(arena, C);
+    a->loss_rows = tl_arena_ints(arena, N);
+    if (!size->training) return;
+    a->dout = tl_arena_floats(arena, N * D);
+    a->dx = tl_arena_floats(arena, N * D);
+    a->dnorm = tl_arena_floats(arena, N * D);
+    a->dhidden = tl_arena_floats(arena, N * F);
+    a->dgate = c->activation == TL_ACTIVATION_SWIGLU ? tl_arena_floats(arena, N * F) : NULL;
+    a->dup = tl_arena_floats(arena, N * F);
+    a->datt = tl_arena_floats(arena, N * Q);
+    a->dq = tl_arena_floats(arena, N * Q);
+    a->dk = tl_arena_floats(arena, N * K);
+    a->dv = tl_arena_floats(arena, N * K);
+    a->dlow = tl_arena_floats(arena, N * (size_t)size->max_rank);
+    a->dgathered = tl_arena_floats(arena, C * D);
+}
+
+static int measured(size_t *bytes, const tl_model *m, const tl_acts_size *size, tl_err *err)
+{
+    tl_arena *arena = NULL;
+    TL_TRY(tl_arena_measure(&arena, err));
+    tl_acts a = { 0 };
+    tl_arena_take(arena, sizeof a);
+    layout(&a, arena, m, size);
+    *bytes = tl_arena_peak(arena);
+    tl_arena_free(arena);
+    return 0;
+}
+
+size_t tl_acts_bytes(const tl_model *m, const tl_acts_size *size)
+{
+    size_t bytes = 0;
+    return measured(&bytes, m, size, NULL) < 0 ? 0 : bytes;
+}
+
+int tl_acts_create(tl_acts **out, const tl_model *m, const tl_acts_size *size, tl_err *err)
+{
+    size_t bytes;
+    tl_arena *arena = NULL;
+    TL_TRY(measured(&bytes, m, size, err));
+    TL_TRY(tl_arena_create(&arena, bytes, "activations", err));
+    tl_acts *a = tl_arena_take(arena, sizeof *a);
+    a->size = *size;
+    a->arena = arena;
+    layout(a, arena, m, size);
+    *out = a;
+    return 0;
+}
+
+void tl_acts_free(tl_acts *a)
+{
+    if (a) tl_arena_free(a->arena); /* a lies in its own arena */
+}
+
+/* ---- walking a batch ---- */
+
+tl_run tl_batch_run(const tl_batch *b, int first)
+{
+    tl_run run = { .row = b->segments[first].row, .adapter = b->adapters ? b->adapters[first] : NULL };
+    int i = first;
+    for (; i < b->n_segments && (b->adapters ? b->adapters[i] : NULL) == run.adapter; i++)
+        run.rows += b->segments[i].rows;
+    run.next = i;
+    return run;
+}
+
+int tl_model_module(const tl_model *m, int linear, bool *first, bool *last)
+{
+    const tl_module *module = m->config.family->modules;
+    for (int i = 0; module[i].name; i++) {
+        int j = linear - module[i].first;
+        if (j < 0 || j >= module[i].count) continue;
+        *first = j == 0;
+        *last = j == module[i].count - 1;
+        return i;
+    }
+    assert(!"every product belongs to a module");
+    return -1;
+}
+
+tl_attention tl_batch_attention(const tl_model *m, const tl_batch *b, const tl_acts *acts, int layer)
+{
+    const tl_config *c = &m->config;
+    size_t k = tl_page_k(c->G, c->h), v = tl_page_v(c->G, c->h);
+    tl_attention a = {
+        .H = c->H, .G = c->G, .h = c->h, .scale = 1.0f / sqrtf((float)c->h), .n_segments = b->n_segments
+    };
+    if (b->pages.k) {
+        a.segments = b->segments;
+        a.k = b->pages.k + (size_t)layer * k;
+        a.v = b->pages.v + (size_t)layer * v;
+        a.k_stride = k * (size_t)c->L;
+        a.v_stride = v * (size_t)c->L;
+    } else { /* our own: one layer's, written anew by each */
+        a.segments = acts->segments;
+        a.k = acts->pages.k;
+        a.v = acts->pages.v;
+        a.k_stride = k;
+        a.v_stride = v;
+    }
+    return a;
+}
+
+/* Give each segment of a batch without pages its run of our own. */
+static void lay_pages(const tl_batch *b, tl_acts *acts)
+{
+    assert(b->n_segments <= acts->size.max_segments);
+    int next = 0;
+    for (int i = 0; i < b->n_segments; i++) {
+        acts->segments[i] = b->segments[i];
+        acts->segments[i].pages = acts->page_list + next;
+        assert(b->segments[i].start == 0);
+        for (int p = 0; p * TL_PAGE < b->segments[i].rows; p++, next++) acts->page_list[next] = next;
+    }
+}
+
+/* ---- the operations ---- */
+
+/* y (+)= x W^T + b, and each run's adapter on its rows. */
+static void linear(const tl_model *m, tl_stream *s, const tl_batch *b, tl_layer_acts *a, int layer, int j, float *y,
+                   const float *x, bool accumulate)
+{
+    const tl_backend *be = m->backend;
+    const tl_weight *w = &m->layers[layer].linear[j], *bias = &m->layers[layer].bias[j];
+    be->linear(s, y, x, tl_weight_matrix(w), b->N, w->rows, w->cols, accumulate);
+    if (bias->data) be->bias(s, y, tl_weight_f32(bias), b->N, w->rows);
+    if (!b->adapters) return;
+    bool first, last;
+    int module = tl_model_module(m, j, &first, &last);
+    for (int i = 0; i < b->n_segments;) {
+        tl_run run = tl_batch_run(b, i);
+        i = run.next;
+        int row_of_b;
+        const tl_lora *lora = run.adapter ? tl_adapter_of(run.adapter, layer, j, &row_of_b) : NULL;
+        if (!lora || lora->r == 0) continue;
+        size_t row = (size_t)run.row;
+        float *low = a->low[module] + row * (size_t)lora->r;
+        if (first) { /* the products of a module share scale * x A^T */
+            be->linear(s, low, x + row * (size_t)w->cols, tl_weight_matrix(&lora->a), run.rows, lora->r, w->cols,
+                       false);
+            be->scale(s, low, lora->scale, (size_t)run.rows * (size_t)lora->r);
+        }
+        tl_matrix part = { (const float *)lora->b.data + (size_t)row_of_b * (size_t)lora->r, TL_DTYPE_F32 };
+        be->linear(s, y + row * (size_t)w->rows, low, part, run.rows, w->rows, lora->r, true);
+    }
+}
+
+static void norm(const tl_model *m, tl_stream *s, float *y, float *mean, float *rstd, const float *x,
+                 const tl_weight *g, const tl_weight *b, int N)
+{
+    const tl_config *c = &m->config;
+    if (c->norm == TL_NORM_RMS)
+        m->backend->rmsnorm(s, y, rstd, x, tl_weight_f32(g), N, c->D, c->norm_eps);
+    else
+        m->backend->layernorm(s, y, mean, rstd, x, tl_weight_f32(g), tl_weight_f32(b), N, c->D, c->norm_eps);
+}
+
+static void attention_block(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_acts *acts, int l)
+{
+    const tl_config *c = &m->config;
+    const tl_backend *be = m->backend;
+    tl_layer_acts *a = &acts->layers[l];
+    tl_attention att = tl_batch_attention(m, b, acts, l);
+    norm(m, s, a->norm1, a->mean1, a->rstd1, a->x, &m->layers[l].norm1, &m->layers[l].norm1_bias, b->N);
+    linear(m, s, b, a, l, TL_Q, a->q, a->norm1, false);
+    linear(m, s, b, a, l, TL_K, a->k, a->norm1, false);
+    linear(m, s, b, a, l, TL_V, a->v, a->norm1, false);
+    if (c->position == TL_POSITION_ROPE) {
+        be->rope(s, a->q, b->positions, m->rope_cos, m->rope_sin, b->N, c->H, c->h, false);
+        be->rope(s, a->k, b->positions, m->rope_cos, m->rope_sin, b->N, c->G, c->h, false);
+    }
+    be->kv_write(s, &att, a->k, a->v);
+    be->attention(s, &att, a->att, a->lse, a->q);
+    memcpy(a->mid, a->x, (size_t)b->N * (size_t)c->D * sizeof *a->mid);
+    linear(m, s, b, a, l, TL_O, a->mid, a->att, true);
+}
+
+static void hidden_block(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_acts *acts, int l, float *next)
+{
+    const tl_config *c = &m->config;
+    tl_layer_acts *a = &acts->layers[l];
+    size_t n = (size_t)b->N * (size_t)c->F;
+    norm(m, s, a->norm2, a->mean2, a->rstd2, a->mid, &m->layers[l].norm2, &m->layers[l].norm2_bias, b->N);
+    if (c->activation == TL_ACTIVATION_SWIGLU) {
+        linear(m, s, b, a, l, TL_GATE, a->gate, a->norm2, false);
+        linear(m, s, b, a, l, TL_UP, a->up, a->norm2, false);
+        m->backend->swiglu(s, a->hidden, a->gate, a->up, n);
+    } else {
+        linear(m, s, b, a, l, TL_UP, a->up, a->norm2, false);
+        m->backend->gelu(s, a->hidden, a->up, n);
+    }
+    memcpy(next, a->mid, (size_t)b->N * (size_t)c->D * sizeof *next);
+    linear(m, s, b, a, l, TL_DOWN, next, a->hidden, true);
+}
+
+void tl_forward(const tl_model *m, tl_stream *s, const tl_batch *b, tl_acts *acts)
+{
+    const tl_config *c = &m->config;
+    const tl_backend *be = m->backend;
+    assert(b->N > 0 && b->N <= acts->size.max_rows);
+    if (!b->pages.k) lay_pages(b, acts);
+    be->embed(s, acts->layers[0].x, tl_weight_matrix(&m->tokens), b->ids, b->N, c->D, false);
+    if (c->position == TL_POSITION_LEARNED)
+        be->embed(s, acts->layers[0].x, tl_weight_matrix(&m->positions), b->positions, b->N, c->D, true);
+    for (int l = 0; l < c->L; l++) {
+        attention_block(m, s, b, acts, l);
+        hidden_block(m, s, b, acts, l, l + 1 < c->L ? acts->layers[l + 1].x : acts->x);
+    }
+    norm(m, s, acts->out, acts->mean, acts->rstd, acts->x, &m->norm, &m->norm_bias, b->N);
+}
+
+const float *tl_acts_hidden(const tl_acts *a)
+{
+    return a->out;
+}
+
+void tl_logits(const tl_model *m, tl_stream *s, const tl_acts *acts, const int *rows, int n_rows, float *logits)
+{
+    size_t D = (size_t)m->config.D, V = (size_t)m->config.V;
+    for (int at = 0; at < n_rows; at += acts->chunk) {
+        int n = n_rows - at < acts->chunk ? n_rows - at : acts->chunk;
+        for (int i = 0; i < n; i++)
+            memcpy(acts->gathered + (size_t)i * D, acts->out + (size_t)rows[at + i] * D, D * sizeof(float));
+        m->backend->linear(s, logits + (size_t)at * V, acts->gathered, tl_weight_matrix(&m->head), n, m->config.V,
+                           m->config.D, false);
+    }
+}

@@ -1,0 +1,42 @@
+/* loss.c - the head and the loss over answer rows, a chunk of logits at a time.
+ *
+ *     loss = sum over rows with a target of  weight * (log sum_v e^x_v - x_target),   x = hidden W_head^T
+ *     dhidden = dlogits W_head,  dW_head += dlogits^T hidden
+ *
+ * Rows without a target never meet the head: on a task with short answers that is most of them.  The chunk's size
+ * follows from V alone, so the order of every sum does too. */
+#include "model/acts.h"
+
+#include <assert.h>
+#include <string.h>
+
+double tl_loss(const tl_model *m, tl_stream *s, const tl_batch *b, tl_acts *acts, const int *targets,
+               const float *weights, bool training)
+{
+    const tl_backend *be = m->backend;
+    size_t D = (size_t)m->config.D;
+    int V = m->config.V, count = 0;
+    assert(!training || acts->size.training);
+    for (int n = 0; n < b->N; n++)
+        if (targets[n] >= 0) acts->loss_rows[count++] = n;
+    if (training) memset(acts->dout, 0, (size_t)b->N * D * sizeof(float));
+    double loss = 0;
+    for (int at = 0; at < count; at += acts->chunk) {
+        int n = count - at < acts->chunk ? count - at : acts->chunk;
+        const int *rows = acts->loss_rows + at;
+        for (int i = 0; i < n; i++) {
+            memcpy(acts->gathered + (size_t)i * D, acts->out + (size_t)rows[i] * D, D * sizeof(float));
+            acts->loss_targets[i] = targets[rows[i]];
+            acts->loss_weights[i] = weights ? weights[rows[i]] : 1.0f;
+        }
+        be->linear(s, acts->logits, acts->gathered, tl_weight_matrix(&m->head), n, V, (int)D, false);
+        be->cross_entropy(s, acts->losses, acts->logits, acts->loss_targets, acts->loss_weights, n, V);
+        for (int i = 0; i < n; i++) loss += acts->losses[i];
+        if (!training) continue;
+        be->linear_dx(s, acts->dgathered, acts->logits, tl_weight_matrix(&m->head), n, V, (int)D, false);
+        for (int i = 0; i < n; i++)
+            memcpy(acts->dout + (size_t)rows[i] * D, acts->dgathered + (size_t)i * D, D * sizeof(float));
+        if (m->head.grad) be->linear_dw(s, m->head.grad, acts->logits, acts->gathered, n, V, (int)D);
+    }
+    return loss;
+}
