@@ -2,7 +2,7 @@
  *
  *     TL_TRY(tl_model_open(&m, "models/tailor-base", err));
  *     TL_TRY(tl_model_unfreeze(m, err));           full fine-tuning: every weight becomes trainable
- *     TL_TRY(tl_model_save(m, "out", "models/tailor-base", err));
+ *     TL_TRY(tl_model_write(m, tl_dir_path(d), TL_DTYPE_F32, err));
  *     tl_model_free(m);
  *
  * Weights are used where they lie: f32 and bf16 straight from the mapped file, f16 and the transposed matrices of
@@ -38,26 +38,36 @@ static inline const float *tl_weight_f32(const tl_weight *w)
 }
 
 /* The products of a layer, in the order the forward meets them. */
-enum { TL_Q, TL_K, TL_V, TL_O, TL_GATE, TL_UP, TL_DOWN, TL_LINEARS };
+enum {
+    TL_Q,
+    TL_K,
+    TL_V,
+    TL_O,
+    TL_GATE,
+    TL_UP,
+    TL_DOWN,
+    TL_LINEARS
+};
 
 typedef struct tl_layer {
-    tl_weight norm1, norm1_bias;   /* before attention: [1, D] */
-    tl_weight norm2, norm2_bias;   /* before the hidden layer */
-    tl_weight linear[TL_LINEARS];  /* [O, I]; gate is absent without gating */
-    tl_weight bias[TL_LINEARS];    /* [1, O] or absent */
+    tl_weight norm1, norm1_bias;  /* before attention: [1, D] */
+    tl_weight norm2, norm2_bias;  /* before the hidden layer */
+    tl_weight linear[TL_LINEARS]; /* [O, I]; gate is absent without gating */
+    tl_weight bias[TL_LINEARS];   /* [1, O] or absent */
 } tl_layer;
 
 typedef struct tl_model {
     tl_config config;
-    tl_weight tokens;              /* [V, D] */
-    tl_weight positions;           /* [T, D], learned positions only */
-    tl_weight norm, norm_bias;     /* the last norm */
-    tl_weight head;                /* [V, D]; the same data and grad as tokens where tied */
-    tl_layer *layers;              /* owned: L of them */
-    const tl_backend *backend;     /* shared */
-    float *rope_cos, *rope_sin;    /* owned: [T][h/2], rotary positions only */
-    tl_hash hash;                  /* of the weights' bytes and the config: names this base in caches, adapters, reports */
-    size_t stored_bytes;           /* of the weight files */
+    tl_weight tokens;           /* [V, D] */
+    tl_weight positions;        /* [T, D], learned positions only */
+    tl_weight norm, norm_bias;  /* the last norm */
+    tl_weight head;             /* [V, D]; the same data and grad as tokens where tied */
+    tl_layer *layers;           /* owned: L of them */
+    const tl_backend *backend;  /* shared */
+    float *rope_cos, *rope_sin; /* owned: [T][h/2], rotary positions only */
+    tl_hash hash;        /* of the weights' bytes and the config: names this base in caches, adapters, reports; zero
+                          * from the moment it is unfrozen, since weights that change have no name */
+    size_t stored_bytes; /* of the tensors in the weight files */
     struct tl_model_memory *memory; /* owned: mapping and copies (model.c) */
 } tl_model;
 

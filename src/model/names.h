@@ -1,40 +1,90 @@
-/* names.h - how a family calls its tensors and modules: the one table that loading, saving and adapters walk. */
+/* names.h - what the weights are called: by us, and by each family of bases.
+ *
+ * Two kinds of tables, and nothing else in the program knows a tensor's name, place or shape:
+ *
+ *     tl_weight_row   one a weight of ours: its name, where it lies in tl_model or tl_layer, its shape, and which
+ *                     configs have it.  Walking, counting, unfreezing, initializing and checkpoints go by these rows.
+ *     tl_name         one a weight of a family: which stored tensor fills it, and how it lies there.  Loading and
+ *                     saving go by these, adapters by the family's modules. */
 #ifndef TL_MODEL_NAMES_H
 #define TL_MODEL_NAMES_H
 
 #include "model/model.h"
 
-/* One tensor of a layer (or of the model) and the weight of ours it fills.  parts > 1: the stored tensor holds several
- * of ours one after the other along its output, this row being one of them. */
+typedef struct tl_weight_row {
+    const char *name;                   /* "q.weight"; in a walk with "layers.0." in front */
+    size_t offset;                      /* of the tl_weight in tl_layer, or in tl_model */
+    char rows, cols;                    /* letters of tl_config_dimension */
+    bool residual;                      /* its product is added to the residual stream */
+    bool (*wanted)(const tl_config *c); /* does such a base have it?  NULL: always */
+} tl_weight_row;
+
+/* Each ends with name == NULL. */
+extern const tl_weight_row tl_model_rows[], tl_layer_rows[];
+
+static inline bool tl_weight_row_wanted(const tl_weight_row *row, const tl_config *c)
+{
+    return !row->wanted || row->wanted(c);
+}
+
+static inline tl_weight *tl_weight_row_of(const tl_weight_row *row, void *model_or_layer)
+{
+    return (tl_weight *)((char *)model_or_layer + row->offset);
+}
+
+/* The stored tensor that fills a weight of ours.  parts > 1: it holds several of ours one after the other along their
+ * output, this one being the part-th; such rows stand together in the table, in order. */
 typedef struct tl_name {
-    const char *stored;   /* "model.layers.%d.self_attn.q_proj.weight"; a %d takes the layer */
-    size_t offset;        /* of the tl_weight in tl_layer, or in tl_model for the model's own */
-    char rows, cols;      /* 'D','Q' (H*h), 'K' (G*h), 'F','V','T', '1': the shape it must have */
-    bool transposed;      /* stored [I, O], as GPT-2's Conv1D does */
-    int part, parts;      /* 0, 1 for a tensor of its own */
-    bool optional;        /* absent in some bases of the family (biases) */
+    const char *stored; /* "model.layers.%d.self_attn.q_proj.weight"; a %d takes the layer */
+    size_t offset;      /* of the weight's tl_weight_row */
+    bool transposed;    /* stored [I, O], as GPT-2's Conv1D does */
+    int part, parts;    /* 0, 1 for a tensor of its own */
 } tl_name;
 
 /* A module as PEFT names it, and the products of ours in it. */
 typedef struct tl_module {
-    const char *name;     /* "self_attn.q_proj": the path below the layer */
-    int first, count;     /* linear[first .. first+count-1] */
+    const char *name; /* "self_attn.q_proj": the path below the layer */
+    int first, count; /* linear[first .. first+count-1] */
 } tl_module;
 
 struct tl_family {
     const char *model_type;
-    const char *layer_path; /* "model.layers.%d." : the module path of a layer */
+    const char *architecture; /* the class that reads it in transformers: "LlamaForCausalLM" */
+    const char *prefix;       /* "model.": in front of every stored name but the head's; some files go without */
+    const char *layer_path;   /* "model.layers.%d.": the module path of a layer */
     const tl_name *model_names, *layer_names; /* each ends with stored == NULL */
     const tl_module *modules;                 /* ends with name == NULL */
+    const char *const *ignored;               /* endings of stored buffers that hold no weights; ends with NULL */
     bool fan_in_fan_out;                      /* PEFT's word for transposed weights */
     int (*parse)(tl_config *c, json_t *object, const char *where, tl_err *err);
-    json_t *(*print)(const tl_config *c);
+    int (*print)(const tl_config *c, json_t *object); /* sets the keys that parse reads; < 0 without memory */
 };
 
+extern const tl_family tl_family_llama, tl_family_gpt2;
+
+/* The i-th family, or NULL after the last. */
+const tl_family *tl_family_at(int i);
+
+/* The family of that model_type, or NULL. */
 const tl_family *tl_family_find(const char *model_type);
+
+/* How many modules a layer of it has. */
 int tl_family_modules(const tl_family *f);
 
-/* The size a dimension letter stands for. */
+/* What we take from a config.json at most. */
+enum {
+    TL_LAYERS_MAX = 10000,
+    TL_WIDTH_MAX = 1 << 20,
+    TL_HEADS_MAX = 1 << 12,
+    TL_HEAD_MAX = 1 << 12,
+    TL_VOCABULARY_MAX = 1 << 24,
+    TL_POSITIONS_MAX = 1 << 20,
+};
+
+/* The size a dimension letter stands for: D F V T as in backend.h, Q = H*h, K = G*h, and 1. */
 int tl_config_dimension(const tl_config *c, char letter);
+
+/* A JSON number for a float: the shortest that reads back to it, so that 1e-05 stays 1e-05. */
+json_t *tl_config_real(float x);
 
 #endif

@@ -1,0 +1,196 @@
+/* model.c - a base in memory: made, walked, unfrozen, counted, freed.  Reading one from disk is model_open.c, writing
+ * one model_write.c. */
+#include "base/size.h"
+#include "model/init.h"
+#include "model/model_memory.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* cos and sin of position * theta^(-2i/h), [T][h/2] each.  Bases are trained with the f32 angles of their makers: the
+ * inverse frequency and its product with the position are rounded to f32 as there, the rest is taken in double. */
+static int make_rope(tl_model *m, tl_err *err)
+{
+    const tl_config *c = &m->config;
+    int half = c->h / 2;
+    size_t n = (size_t)c->T * (size_t)half;
+    TL_TRY(tl_arena_create(&m->memory->rope, 2 * tl_size_up(n * sizeof(float), 64), "the rotary tables", err));
+    m->rope_cos = tl_arena_floats(m->memory->rope, n);
+    m->rope_sin = tl_arena_floats(m->memory->rope, n);
+    for (int i = 0; i < half; i++) {
+        float exponent = (float)(2 * i) / (float)c->h;
+        float inverse = 1.0f / (float)pow(c->rope_theta, exponent);
+        for (int t = 0; t < c->T; t++) {
+            float angle = (float)t * inverse;
+            m->rope_cos[(size_t)t * (size_t)half + (size_t)i] = (float)cos(angle);
+            m->rope_sin[(size_t)t * (size_t)half + (size_t)i] = (float)sin(angle);
+        }
+    }
+    return 0;
+}
+
+static void set_shapes(const tl_config *c, const tl_weight_row *row, void *owner)
+{
+    for (; row->name; row++) {
+        if (!tl_weight_row_wanted(row, c)) continue;
+        tl_weight *w = tl_weight_row_of(row, owner);
+        w->rows = tl_config_dimension(c, row->rows);
+        w->cols = tl_config_dimension(c, row->cols);
+    }
+}
+
+int tl_model_make(tl_model **out, const tl_config *config, tl_err *err)
+{
+    int rc = 0;
+    tl_model *m = calloc(1, sizeof *m);
+    if (m) {
+        m->config = *config;
+        m->layers = calloc((size_t)config->L, sizeof *m->layers);
+        m->memory = calloc(1, sizeof *m->memory);
+    }
+    if (!m || !m->layers || !m->memory) {
+        rc = tl_fail(err, TL_ENOMEM, "no memory for a base of %d layers", config->L);
+        goto done;
+    }
+    rc = tl_backend_pick(&m->backend, err);
+    if (rc == 0 && config->position == TL_POSITION_ROPE) rc = make_rope(m, err);
+    if (rc < 0) goto done;
+    set_shapes(config, tl_model_rows, m);
+    for (int l = 0; l < config->L; l++) set_shapes(config, tl_layer_rows, &m->layers[l]);
+    *out = m;
+    m = NULL;
+done:
+    tl_model_free(m);
+    return rc;
+}
+
+void tl_model_free(tl_model *m)
+{
+    if (!m) return;
+    if (m->memory) {
+        tl_safetensors_close(m->memory->file);
+        tl_arena_free(m->memory->copies);
+        tl_arena_free(m->memory->trained);
+        tl_arena_free(m->memory->rope);
+    }
+    free(m->memory);
+    free(m->layers);
+    free(m);
+}
+
+void tl_model_tie(tl_model *m)
+{
+    /* A shared model is walked by several threads: nothing is written where nothing changed. */
+    if (m->config.tied && (m->head.data != m->tokens.data || m->head.grad != m->tokens.grad)) m->head = m->tokens;
+}
+
+/* One table's rows of the model or of a layer. */
+static int each_row(const tl_config *c, const tl_weight_row *row, void *owner, const char *prefix,
+                    tl_weight_visit *visit, void *context)
+{
+    for (; row->name; row++) {
+        if (!tl_weight_row_wanted(row, c)) continue;
+        char name[64];
+        snprintf(name, sizeof name, "%s%s", prefix, row->name);
+        TL_TRY(visit(context, name, tl_weight_row_of(row, owner)));
+    }
+    return 0;
+}
+
+int tl_model_each_row(tl_model *m, tl_weight_visit *visit, void *context)
+{
+    TL_TRY(each_row(&m->config, tl_model_rows, m, "", visit, context));
+    for (int l = 0; l < m->config.L; l++) {
+        char prefix[32];
+        snprintf(prefix, sizeof prefix, "layers.%d.", l);
+        TL_TRY(each_row(&m->config, tl_layer_rows, &m->layers[l], prefix, visit, context));
+    }
+    return 0;
+}
+
+int tl_model_each(tl_model *m, tl_weight_visit *visit, void *context)
+{
+    int rc = tl_model_each_row(m, visit, context);
+    tl_model_tie(m); /* whatever the visitor did to the table, it did to the head */
+    return rc;
+}
+
+static size_t weight_size(const tl_weight *w)
+{
+    return (size_t)w->rows * (size_t)w->cols;
+}
+
+/* A weight's place in the trained block: the weight itself, then its gradient.  On a measuring arena nothing moves. */
+static int move_to_block(void *context, const char *name, tl_weight *w)
+{
+    (void)name;
+    tl_arena *block = context;
+    size_t n = weight_size(w);
+    float *data = tl_arena_floats(block, n), *grad = tl_arena_floats(block, n);
+    if (!data) return 0;
+    if (w->data) tl_dtype_widen(data, w->data, w->dtype, n);
+    *w = (tl_weight){ data, TL_DTYPE_F32, w->rows, w->cols, grad };
+    return 0;
+}
+
+static int make_trained(tl_model *m, tl_err *err)
+{
+    tl_arena *measure = NULL;
+    TL_TRY(tl_arena_measure(&measure, err));
+    tl_model_each_row(m, move_to_block, measure);
+    size_t bytes = tl_arena_peak(measure);
+    tl_arena_free(measure);
+    TL_TRY(tl_arena_create(&m->memory->trained, bytes, "weights and their gradients", err));
+    tl_model_each(m, move_to_block, m->memory->trained);
+    return 0;
+}
+
+int tl_model_unfreeze(tl_model *m, tl_err *err)
+{
+    if (m->memory->trained) return 0;
+    TL_TRY(make_trained(m, err));
+    tl_safetensors_close(m->memory->file);
+    tl_arena_free(m->memory->copies);
+    m->memory->file = NULL;
+    m->memory->copies = NULL;
+    memset(&m->hash, 0, sizeof m->hash);
+    return 0;
+}
+
+int tl_model_create(tl_model **out, const tl_config *config, uint64_t seed, tl_err *err)
+{
+    tl_model *m = NULL;
+    TL_TRY(tl_model_make(&m, config, err));
+    int rc = make_trained(m, err);
+    if (rc < 0) {
+        tl_model_free(m);
+        return rc;
+    }
+    tl_init options = tl_init_defaults();
+    tl_init_weights(m, seed, &options);
+    *out = m;
+    return 0;
+}
+
+static size_t count(const tl_config *c, const tl_weight_row *row, bool products_only)
+{
+    size_t n = 0;
+    for (; row->name; row++)
+        if (tl_weight_row_wanted(row, c) && (!products_only || row->rows != '1'))
+            n += (size_t)tl_config_dimension(c, row->rows) * (size_t)tl_config_dimension(c, row->cols);
+    return n;
+}
+
+size_t tl_model_parameters(const tl_model *m)
+{
+    return count(&m->config, tl_model_rows, false) + (size_t)m->config.L * count(&m->config, tl_layer_rows, false);
+}
+
+size_t tl_model_product_parameters(const tl_model *m)
+{
+    const tl_config *c = &m->config;
+    return (size_t)c->V * (size_t)c->D + (size_t)c->L * count(c, tl_layer_rows, true);
+}

@@ -1,0 +1,47 @@
+/* model_memory.h - what a tl_model owns; for the files that make models. */
+#ifndef TL_MODEL_MODEL_MEMORY_H
+#define TL_MODEL_MODEL_MEMORY_H
+
+#include "base/arena.h"
+#include "io/safetensors.h"
+#include "model/names.h"
+
+struct tl_model_memory {
+    tl_safetensors *file; /* owned: the mapped weights, until unfreezing has copied them */
+    tl_arena *copies;     /* owned: weights that could not be used where they lie, likewise */
+    tl_arena *trained;    /* owned: f32 weights and gradients of an unfrozen model */
+    tl_arena *rope;       /* owned: the tables */
+};
+
+/* An empty model of this config: layers, back end, rotary tables, shapes; no weight has data yet. */
+int tl_model_make(tl_model **out, const tl_config *config, tl_err *err);
+
+/* As tl_model_each, for a model that is not yet whole. */
+int tl_model_each_row(tl_model *m, tl_weight_visit *visit, void *context);
+
+/* The head of a tied model is its token table. */
+void tl_model_tie(tl_model *m);
+
+/* A name from a family's table, the layer put in; cut where it does not fit. */
+void tl_name_print(char *out, size_t size, const char *pattern, int layer);
+
+/* The weights of ours that lie in one stored tensor, and its shape. */
+typedef struct tl_group {
+    const tl_name *name; /* the first of its rows */
+    tl_weight *weights[3];
+    size_t O, I; /* all parts together; I is 1 for a vector */
+    bool vector;
+} tl_group;
+
+enum {
+    TL_NAME_MAX = 200
+};
+
+/* No NaN and no infinity among its numbers (F32, F16 or BF16). */
+bool tl_stored_finite(const tl_stored *t);
+
+/* Take the group that begins at name, whose weights lie in owner (the model or a layer).  False: this config has no
+ * such weight. */
+bool tl_group_take(tl_group *out, const tl_config *c, const tl_name *name, const tl_weight_row *rows, void *owner);
+
+#endif

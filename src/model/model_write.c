@@ -1,0 +1,127 @@
+/* model_write.c - a base to disk, as transformers reads it: the family's names and layouts, parts joined again,
+ * matrices turned back, everything in one type. */
+#include "io/atomic.h"
+#include "io/json.h"
+#include "model/model_memory.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct writer {
+    const tl_model *m;
+    tl_dtype dtype;
+    tl_arena *arena;    /* measuring, or the real one */
+    tl_stored *tensors; /* owned by tl_model_write; NULL while measuring */
+    int n;
+} writer;
+
+static float weight_at(const tl_weight *w, size_t i)
+{
+    return w->dtype == TL_DTYPE_F32 ? ((const float *)w->data)[i] : tl_bf16_to_f32(((const tl_bf16 *)w->data)[i]);
+}
+
+static void put(void *data, tl_dtype dtype, size_t i, float x)
+{
+    if (dtype == TL_DTYPE_F32)
+        ((float *)data)[i] = x;
+    else
+        ((tl_bf16 *)data)[i] = tl_f32_to_bf16(x);
+}
+
+/* All parts of the group into data, in the stored layout. */
+static void fill(void *data, tl_dtype dtype, const tl_group *g)
+{
+    size_t start = 0;
+    for (int p = 0; p < g->name->parts; p++) {
+        const tl_weight *w = g->weights[p];
+        size_t O = (size_t)(g->vector ? w->cols : w->rows), I = g->I;
+        for (size_t o = 0; o < O; o++)
+            for (size_t i = 0; i < I; i++) {
+                size_t to = g->name->transposed ? i * g->O + start + o : (start + o) * I + i;
+                put(data, dtype, to, weight_at(w, o * I + i));
+            }
+        start += O;
+    }
+}
+
+static void add_group(writer *w, const tl_group *g, int layer)
+{
+    const tl_weight *first = g->weights[0];
+    size_t n = g->O * g->I;
+    bool as_is = g->name->parts == 1 && !g->name->transposed && first->dtype == w->dtype;
+    void *data = as_is ? NULL : tl_arena_take(w->arena, n * tl_dtype_size(w->dtype));
+    char *name = tl_arena_take(w->arena, TL_NAME_MAX);
+    if (!w->tensors) {
+        w->n++;
+        return;
+    }
+    if (data) fill(data, w->dtype, g);
+    tl_name_print(name, TL_NAME_MAX, g->name->stored, layer);
+    tl_stored *t = &w->tensors[w->n++];
+    *t = (tl_stored){ .name = name, .dtype = w->dtype, .n_dims = g->vector ? 1 : 2 };
+    t->dims[0] = g->name->transposed ? g->I : g->O;
+    if (!g->vector) t->dims[1] = g->name->transposed ? g->O : g->I;
+    t->data = as_is ? first->data : data;
+    t->bytes = n * tl_dtype_size(w->dtype);
+}
+
+static void add_table(writer *w, const tl_name *name, const tl_weight_row *rows, void *owner, int layer)
+{
+    for (; name->stored; name += name->parts) {
+        tl_group g;
+        if (tl_group_take(&g, &w->m->config, name, rows, owner)) add_group(w, &g, layer);
+    }
+}
+
+static void add_tables(writer *w)
+{
+    const tl_family *f = w->m->config.family;
+    add_table(w, f->model_names, tl_model_rows, (void *)w->m, 0);
+    for (int i = 0; i < w->m->config.L; i++) add_table(w, f->layer_names, tl_layer_rows, &w->m->layers[i], i);
+}
+
+static int write_config(const tl_model *m, const char *dir, tl_dtype dtype, tl_err *err)
+{
+    char path[PATH_MAX];
+    TL_TRY(tl_path_join(path, sizeof path, dir, "config.json", err));
+    json_t *object = tl_config_json(&m->config);
+    if (!object ||
+        json_object_set_new(object, "torch_dtype", json_string(dtype == TL_DTYPE_F32 ? "float32" : "bfloat16")) < 0) {
+        json_decref(object);
+        return tl_fail(err, TL_ENOMEM, "%s: no memory to write it", path);
+    }
+    int rc = tl_json_save(path, object, err);
+    json_decref(object);
+    return rc;
+}
+
+int tl_model_write(const tl_model *m, const char *dir, tl_dtype dtype, tl_err *err)
+{
+    static const tl_meta meta[] = { { "format", "pt" } }; /* transformers wants the word */
+    char path[PATH_MAX];
+    writer w = { .m = m, .dtype = dtype };
+    TL_TRY(write_config(m, dir, dtype, err));
+    TL_TRY(tl_path_join(path, sizeof path, dir, "model.safetensors", err));
+
+    tl_arena *measure = NULL;
+    TL_TRY(tl_arena_measure(&measure, err));
+    w.arena = measure;
+    add_tables(&w);
+    size_t bytes = tl_arena_peak(measure);
+    int n = w.n, rc = 0;
+    tl_arena_free(measure);
+
+    w.arena = NULL;
+    w.n = 0;
+    w.tensors = calloc((size_t)n, sizeof *w.tensors);
+    if (!w.tensors) return tl_fail(err, TL_ENOMEM, "%s: no memory to write it", path);
+    rc = tl_arena_create(&w.arena, bytes, "the weights to be written", err);
+    if (rc == 0) {
+        add_tables(&w);
+        rc = tl_safetensors_save(path, w.tensors, n, meta, 1, err);
+    }
+    tl_arena_free(w.arena);
+    free(w.tensors);
+    return rc;
+}
