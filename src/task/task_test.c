@@ -237,6 +237,33 @@ TEST(an_input_twice_in_one_split_is_no_error)
     scratch_end();
 }
 
+TEST(the_ktas_task_opens_once_prepared)
+{
+    /* Made-up records: the study's own are not shipped.  tests/ktas_prepare_test.sh looks at the script closer. */
+    tl_err err;
+    tl_task *t = NULL;
+    char command[300], rows[8000] = "Sex,Age,Arrival mode,Injury,Chief_complain,Mental,Pain,Systolic BP,Diastolic BP,"
+                                    "Heart Rate,Respiratory Rate,Body Temperature,KTAS_expert,\n";
+    for (int i = 0; i < 60; i++)
+        snprintf(rows + strlen(rows), sizeof rows - strlen(rows),
+                 "Male,%d,Walking,No,\"cough, dry\",Alert,No,120,80,70,16,36.5,%s,%d\n", 20 + i,
+                 i % 3 ? "Emergency" : "Non-Emergency", i);
+    scratch_begin();
+    scratch_text("rows.csv", rows);
+    snprintf(command, sizeof command, "tasks/triage-ktas/prepare %s/rows.csv %s >%s/said", scratch_dir, scratch_dir,
+             scratch_dir);
+    CHECK_INT(system(command), 0);
+    CHECK_OK(tl_task_open(&t, scratch_dir, TL_TASK_ALL, &err), err);
+    CHECK_STR(t->name, "triage-ktas");
+    CHECK(t->costs[1] > t->costs[2]); /* a missed emergency costs more than a false alarm */
+    int n = 0;
+    for (int s = 0; s < TL_SPLIT_COUNT; s++) n += tl_task_split(t, (tl_split)s)->n;
+    CHECK_INT(n, 60);
+    CHECK_HAS(tl_task_split(t, TL_SPLIT_TEST)->items[0].input, "Complaint: cough, dry.");
+    tl_task_free(t);
+    scratch_end();
+}
+
 /* Examples with these many of each label, for the draws. */
 enum {
     N_LABELS = 5
@@ -316,7 +343,7 @@ RUN_TESTS(CASE(a_task_is_read_as_it_is_written), CASE(a_generation_keeps_its_ans
           CASE(a_task_yaml_that_cannot_be_meant_is_refused_by_key), CASE(a_template_that_cannot_be_filled_is_refused),
           CASE(a_bad_line_is_refused_with_its_number), CASE(a_line_too_long_is_refused_before_it_is_parsed),
           CASE(an_input_in_two_splits_is_refused_with_both_lines), CASE(a_missing_file_is_named),
-          CASE(an_input_twice_in_one_split_is_no_error), CASE(a_draw_repeats_by_seed_and_a_smaller_one_begins_it),
-          CASE(shares_are_kept_to_within_one_at_every_size),
+          CASE(an_input_twice_in_one_split_is_no_error), CASE(the_ktas_task_opens_once_prepared),
+          CASE(a_draw_repeats_by_seed_and_a_smaller_one_begins_it), CASE(shares_are_kept_to_within_one_at_every_size),
           CASE(a_balanced_draw_takes_the_labels_in_turn_while_they_last),
           CASE(more_examples_than_there_are_cannot_be_drawn))
