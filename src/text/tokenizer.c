@@ -1,0 +1,191 @@
+/* tokenizer.c - the road of a text: added tokens cut out, the rest normalized, cut into words, merged.
+ *
+ *     text -> added[0] -> NFC -> added[1] -> pretoken -> bpe -> ids, between what the post-processor adds
+ *
+ * The files are read in tokenizer_file.c.  Everything that changes during a call
+ * lives in that call, so that a tokenizer can be shared between threads. */
+#include "text/tokenizer.h"
+
+#include "text/tokenizer_parts.h"
+#include "text/unicode.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+int tl_tokenizer_open(tl_tokenizer **out, const char *dir, tl_err *err)
+{
+    tl_tokenizer *t = calloc(1, sizeof *t);
+    if (!t) return tl_fail(err, TL_ENOMEM, "%s: no memory for a tokenizer", dir);
+    int rc = tl_tokenizer_read(t, dir, err);
+    if (rc == 0) {
+        *out = t;
+        t = NULL;
+    }
+    tl_tokenizer_free(t);
+    return rc;
+}
+
+void tl_tokenizer_free(tl_tokenizer *t)
+{
+    if (!t) return;
+    free(t->pieces);
+    tl_buf_reset(&t->bytes);
+    free(t->find);
+    tl_bpe_free(t->bpe);
+    for (int i = 0; i < 2; i++) tl_added_free(t->added[i]);
+    tl_pretoken_free(t->pretoken);
+    tl_ids_reset(&t->before);
+    tl_ids_reset(&t->after);
+    free(t);
+}
+
+static size_t hash(const char *bytes, size_t size)
+{
+    uint64_t h = 0xcbf29ce484222325u; /* FNV-1a, then spread downwards, for the mask takes the low bits */
+    for (size_t i = 0; i < size; i++) h = (h ^ (unsigned char)bytes[i]) * 0x100000001b3u;
+    return (size_t)(h ^ h >> 29);
+}
+
+static size_t find_slot(const tl_tokenizer *t, const char *bytes, size_t size)
+{
+    size_t i = hash(bytes, size) & t->find_mask;
+    for (; t->find[i] >= 0; i = (i + 1) & t->find_mask) {
+        const tl_piece *p = &t->pieces[t->find[i]];
+        if ((size_t)p->size == size && memcmp(t->bytes.data + p->start, bytes, size) == 0) break;
+    }
+    return i;
+}
+
+int tl_tokenizer_find_bytes(const tl_tokenizer *t, const char *bytes, size_t size)
+{
+    return t->find[find_slot(t, bytes, size)];
+}
+
+int tl_tokenizer_index(tl_tokenizer *t, tl_err *err)
+{
+    size_t entries = 512;
+    while (entries < 2 * (size_t)t->n_pieces) entries *= 2;
+    t->find = malloc(entries * sizeof *t->find);
+    if (!t->find) return tl_fail(err, TL_ENOMEM, "vocabulary: no memory for an index of %d tokens", t->n_pieces);
+    for (size_t i = 0; i < entries; i++) t->find[i] = -1;
+    t->find_mask = entries - 1;
+    for (int id = 0; id < t->n_pieces; id++) {
+        const tl_piece *p = &t->pieces[id];
+        if (p->kind & PIECE_BYTES) t->find[find_slot(t, t->bytes.data + p->start, (size_t)p->size)] = id;
+    }
+    return 0;
+}
+
+/* What one call of encode carries along. */
+typedef struct encoding {
+    const tl_tokenizer *t;
+    unsigned flags;
+    tl_bpe_work *work; /* owned by the call */
+    tl_ids *out;
+} encoding;
+
+static int encode_word(void *arg, const char *word, size_t size, tl_err *err)
+{
+    encoding *e = arg;
+    if (e->t->ignore_merges) {
+        int id = tl_tokenizer_find_bytes(e->t, word, size);
+        if (id >= 0) return tl_ids_push(e->out, id, err);
+    }
+    return tl_bpe_encode(e->t->bpe, e->work, e->t->byte_ids, word, size, e->out, err);
+}
+
+static int encode_normalized(void *arg, int id, const char *text, size_t size, tl_err *err)
+{
+    encoding *e = arg;
+    if (id >= 0) return tl_ids_push(e->out, id, err);
+    return tl_pretoken_split(e->t->pretoken, text, size, encode_word, e, err);
+}
+
+static int encode_raw(void *arg, int id, const char *text, size_t size, tl_err *err)
+{
+    encoding *e = arg;
+    if (id >= 0) return tl_ids_push(e->out, id, err);
+    bool as_text = (e->flags & TL_ENCODE_AS_TEXT) != 0;
+    if (!e->t->nfc) return tl_added_split(e->t->added[1], text, size, as_text, encode_normalized, e, err);
+    tl_buf normal = tl_buf_make(INT_MAX);
+    int rc = tl_unicode_nfc(text, size, &normal, err);
+    if (rc == 0) rc = tl_added_split(e->t->added[1], normal.data, normal.size, as_text, encode_normalized, e, err);
+    tl_buf_reset(&normal);
+    return rc;
+}
+
+int tl_tokenizer_encode(const tl_tokenizer *t, const char *text, size_t size, unsigned flags, tl_ids *out, tl_err *err)
+{
+    if (size > INT_MAX / 4)
+        return tl_fail(err, TL_EDATA, "text of %zu bytes: the most at once is %d", size, INT_MAX / 4);
+    size_t valid = tl_unicode_valid(text, size);
+    if (valid < size)
+        return tl_fail(err, TL_EDATA, "text of %zu bytes: byte %zu (0x%02x) is not UTF-8", size, valid,
+                       (unsigned char)text[valid]);
+    size_t start = out->size;
+    encoding e = { t, flags, NULL, out };
+    int rc = tl_bpe_work_create(&e.work, err);
+    if (rc == 0 && flags & TL_ENCODE_SPECIAL) rc = tl_ids_append(out, t->before.data, t->before.size, err);
+    if (rc == 0) rc = tl_added_split(t->added[0], text, size, (flags & TL_ENCODE_AS_TEXT) != 0, encode_raw, &e, err);
+    if (rc == 0 && flags & TL_ENCODE_SPECIAL) rc = tl_ids_append(out, t->after.data, t->after.size, err);
+    if (rc < 0) out->size = start;
+    tl_bpe_work_free(e.work);
+    return rc;
+}
+
+int tl_tokenizer_decode(const tl_tokenizer *t, const int *ids, size_t n, bool skip_special, tl_buf *out, tl_err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t size;
+        const char *bytes = tl_tokenizer_piece(t, ids[i], &size);
+        if (!bytes)
+            return tl_fail(err, TL_EDATA, "token %d at place %zu: the vocabulary (0 to %d) has no such token", ids[i],
+                           i, t->n_pieces - 1);
+        if (skip_special && tl_tokenizer_is_special(t, ids[i])) continue;
+        TL_TRY(tl_buf_append(out, bytes, size, err));
+    }
+    return 0;
+}
+
+const char *tl_tokenizer_piece(const tl_tokenizer *t, int id, size_t *size)
+{
+    if (id < 0 || id >= t->n_pieces || t->pieces[id].kind == PIECE_NONE) return NULL;
+    *size = (size_t)t->pieces[id].size;
+    return t->bytes.data + t->pieces[id].start;
+}
+
+int tl_tokenizer_find(const tl_tokenizer *t, const char *content, size_t size)
+{
+    for (int i = 0; i < 2; i++) {
+        int id = tl_added_find(t->added[i], content, size);
+        if (id >= 0) return id;
+    }
+    return tl_tokenizer_find_bytes(t, content, size);
+}
+
+int tl_tokenizer_size(const tl_tokenizer *t)
+{
+    return t->n_pieces;
+}
+
+int tl_tokenizer_bos(const tl_tokenizer *t)
+{
+    return t->bos;
+}
+
+int tl_tokenizer_eos(const tl_tokenizer *t)
+{
+    return t->eos;
+}
+
+bool tl_tokenizer_is_special(const tl_tokenizer *t, int id)
+{
+    return id >= 0 && id < t->n_pieces && (t->pieces[id].kind & PIECE_SPECIAL);
+}
+
+bool tl_tokenizer_adds_bos(const tl_tokenizer *t)
+{
+    return t->bos >= 0 && t->before.size > 0 && t->before.data[0] == t->bos;
+}
