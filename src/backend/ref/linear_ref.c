@@ -1,0 +1,82 @@
+/* linear_ref.c - the three matrix products of a linear layer.
+ *
+ *     y[n,o]  = sum over i of x[n,i] w[o,i]        linear      i in order
+ *     dx[n,i] = sum over o of dy[n,o] w[o,i]       linear_dx   o in order
+ *     dw[o,i] = sum over n of dy[n,o] x[n,i]       linear_dw   n in order
+ *
+ * Sums are f32.  With TL_PRECISION_BF16 both factors are rounded to bf16 first; their product is then exact in f32
+ * (8 bits times 8), so the two precisions differ by that rounding alone.  A weight row is widened, and rounded, once
+ * into scratch and used for every n. */
+#include "backend/ref/ref.h"
+
+#include <assert.h>
+
+static float factor(float x, bool bf16)
+{
+    return bf16 ? tl_bf16_to_f32(tl_f32_to_bf16(x)) : x;
+}
+
+/* n weights of w from index at, as factors: in place, or in the thread's scratch until the next call. */
+static const float *weights(const tl_stream *s, tl_matrix w, size_t at, int n)
+{
+    const float *wide = w.data;
+    const tl_bf16 *narrow = w.data;
+    if (w.dtype == TL_DTYPE_F32 && s->precision == TL_PRECISION_F32) return wide + at;
+    float *row = tl_ref_scratch(s);
+    assert((size_t)n * sizeof *row <= s->scratch_each);
+    if (w.dtype == TL_DTYPE_F32) {
+        for (int i = 0; i < n; i++) row[i] = factor(wide[at + (size_t)i], true);
+    } else {
+        assert(w.dtype == TL_DTYPE_BF16);
+        for (int i = 0; i < n; i++) row[i] = tl_bf16_to_f32(narrow[at + (size_t)i]);
+    }
+    return row;
+}
+
+void tl_ref_linear(tl_stream *s, float *y, const float *x, tl_matrix w, int N, int O, int I, bool accumulate)
+{
+    bool bf16 = s->precision == TL_PRECISION_BF16;
+#pragma omp parallel for num_threads(s->threads) schedule(static)
+    for (int o = 0; o < O; o++) {
+        const float *wo = weights(s, w, (size_t)o * (size_t)I, I);
+        for (int n = 0; n < N; n++) {
+            const float *xn = x + (size_t)n * (size_t)I;
+            float *out = y + (size_t)n * (size_t)O + o, sum = 0;
+            for (int i = 0; i < I; i++) sum += factor(xn[i], bf16) * wo[i];
+            *out = accumulate ? *out + sum : sum;
+        }
+    }
+}
+
+void tl_ref_linear_dx(tl_stream *s, float *dx, const float *dy, tl_matrix w, int N, int O, int I, bool accumulate)
+{
+    bool bf16 = s->precision == TL_PRECISION_BF16;
+#pragma omp parallel num_threads(s->threads)
+    {
+        tl_ref_share c = tl_ref_share_of(I);
+        for (int n = 0; n < N && !accumulate; n++)
+            for (int i = c.from; i < c.to; i++) dx[(size_t)n * (size_t)I + (size_t)i] = 0;
+        for (int o = 0; o < O; o++) {
+            const float *wo = weights(s, w, (size_t)o * (size_t)I + (size_t)c.from, c.to - c.from);
+            for (int n = 0; n < N; n++) {
+                float d = factor(dy[(size_t)n * (size_t)O + (size_t)o], bf16);
+                float *out = dx + (size_t)n * (size_t)I + c.from;
+                for (int i = 0; i < c.to - c.from; i++) out[i] += d * wo[i];
+            }
+        }
+    }
+}
+
+void tl_ref_linear_dw(tl_stream *s, float *dw, const float *dy, const float *x, int N, int O, int I)
+{
+    bool bf16 = s->precision == TL_PRECISION_BF16;
+#pragma omp parallel for num_threads(s->threads) schedule(static)
+    for (int o = 0; o < O; o++) {
+        float *out = dw + (size_t)o * (size_t)I;
+        for (int n = 0; n < N; n++) {
+            float d = factor(dy[(size_t)n * (size_t)O + (size_t)o], bf16);
+            const float *xn = x + (size_t)n * (size_t)I;
+            for (int i = 0; i < I; i++) out[i] += d * factor(xn[i], bf16);
+        }
+    }
+}

@@ -1,0 +1,112 @@
+/* pointwise_ref.c - what treats each number, or each row of a table, by itself: bias, the two activations,
+ * scale, add, embedding.
+ *
+ *     silu(x) = x sigmoid(x)                       silu'(x) = sigmoid(x) (1 + x (1 - sigmoid(x)))
+ *     gelu(x) = x/2 (1 + tanh u(x))                gelu'(x) = (1 + tanh u)/2 + x/2 (1 - tanh^2 u) u'(x)
+ *     u(x) = sqrt(2/pi) (x + 0.044715 x^3)         u'(x) = sqrt(2/pi) (1 + 3 0.044715 x^2) */
+#include "backend/ref/ref.h"
+
+#include <assert.h>
+#include <math.h>
+
+void tl_ref_bias(tl_stream *s, float *y, const float *b, int N, int D)
+{
+#pragma omp parallel for num_threads(s->threads) schedule(static)
+    for (int n = 0; n < N; n++)
+        for (int i = 0; i < D; i++) y[(size_t)n * (size_t)D + (size_t)i] += b[i];
+}
+
+void tl_ref_bias_back(tl_stream *s, float *db, const float *dy, int N, int D)
+{
+#pragma omp parallel num_threads(s->threads)
+    {
+        tl_ref_share c = tl_ref_share_of(D);
+        for (int n = 0; n < N; n++)
+            for (int i = c.from; i < c.to; i++) db[i] += dy[(size_t)n * (size_t)D + (size_t)i];
+    }
+}
+
+static float sigmoid(float x)
+{
+    return 1.0f / (1.0f + expf(-x));
+}
+
+void tl_ref_swiglu(tl_stream *s, float *y, const float *gate, const float *up, size_t n)
+{
+#pragma omp parallel for num_threads(s->threads) schedule(static)
+    for (size_t i = 0; i < n; i++) y[i] = gate[i] * sigmoid(gate[i]) * up[i];
+}
+
+void tl_ref_swiglu_back(tl_stream *s, float *dgate, float *dup, const float *dy, const float *gate, const float *up,
+                        size_t n)
+{
+#pragma omp parallel for num_threads(s->threads) schedule(static)
+    for (size_t i = 0; i < n; i++) {
+        float x = gate[i], sig = sigmoid(x);
+        dgate[i] = dy[i] * up[i] * sig * (1.0f + x * (1.0f - sig));
+        dup[i] = dy[i] * x * sig;
+    }
+}
+
+static const float root_2_over_pi = 0.7978845608f, cubic = 0.044715f;
+
+void tl_ref_gelu(tl_stream *s, float *y, const float *x, size_t n)
+{
+#pragma omp parallel for num_threads(s->threads) schedule(static)
+    for (size_t i = 0; i < n; i++) {
+        float u = root_2_over_pi * (x[i] + cubic * x[i] * x[i] * x[i]);
+        y[i] = 0.5f * x[i] * (1.0f + tanhf(u));
+    }
+}
+
+void tl_ref_gelu_back(tl_stream *s, float *dx, const float *dy, const float *x, size_t n)
+{
+#pragma omp parallel for num_threads(s->threads) schedule(static)
+    for (size_t i = 0; i < n; i++) {
+        float t = tanhf(root_2_over_pi * (x[i] + cubic * x[i] * x[i] * x[i]));
+        float du = root_2_over_pi * (1.0f + 3.0f * cubic * x[i] * x[i]);
+        dx[i] = dy[i] * (0.5f * (1.0f + t) + 0.5f * x[i] * (1.0f - t * t) * du);
+    }
+}
+
+void tl_ref_scale(tl_stream *s, float *x, float a, size_t n)
+{
+#pragma omp parallel for num_threads(s->threads) schedule(static)
+    for (size_t i = 0; i < n; i++) x[i] *= a;
+}
+
+void tl_ref_add(tl_stream *s, float *y, const float *x, float a, size_t n)
+{
+#pragma omp parallel for num_threads(s->threads) schedule(static)
+    for (size_t i = 0; i < n; i++) y[i] += a * x[i];
+}
+
+void tl_ref_embed(tl_stream *s, float *y, tl_matrix table, const int *ids, int N, int D, bool accumulate)
+{
+    const float *wide = table.data;
+    const tl_bf16 *narrow = table.data;
+    assert(table.dtype == TL_DTYPE_F32 || table.dtype == TL_DTYPE_BF16);
+#pragma omp parallel for num_threads(s->threads) schedule(static)
+    for (int n = 0; n < N; n++) {
+        size_t row = (size_t)ids[n] * (size_t)D;
+        float *out = y + (size_t)n * (size_t)D;
+        for (int i = 0; i < D; i++) {
+            size_t at = row + (size_t)i;
+            float e = table.dtype == TL_DTYPE_F32 ? wide[at] : tl_bf16_to_f32(narrow[at]);
+            out[i] = accumulate ? out[i] + e : e;
+        }
+    }
+}
+
+void tl_ref_embed_back(tl_stream *s, float *dtable, const float *dy, const int *ids, int N, int D)
+{
+    /* An id may come twice, so threads divide columns, not rows. */
+#pragma omp parallel num_threads(s->threads)
+    {
+        tl_ref_share c = tl_ref_share_of(D);
+        for (int n = 0; n < N; n++) {
+            float *out = dtable + (size_t)ids[n] * (size_t)D;
+            for (int i = c.from; i < c.to; i++) out[i] += dy[(size_t)n * (size_t)D + (size_t)i];
+        }
+    }
+}
