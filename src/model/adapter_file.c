@@ -265,11 +265,12 @@ int tl_adapter_load(tl_adapter **out, const tl_model *m, const char *dir, tl_err
     return rc;
 }
 
+/* In every layer? */
 static bool adapts(const tl_adapter *a, int module)
 {
     for (int l = 0; l < a->model->config.L; l++)
-        if (a->loras[l * a->n_modules + module].r) return true;
-    return false;
+        if (!a->loras[l * a->n_modules + module].r) return false;
+    return true;
 }
 
 static const char *last_part(const char *path)
@@ -288,18 +289,30 @@ static const char *target_name(const tl_adapter *a, int module)
     return last;
 }
 
+static int add_target(json_t *list, const char *name)
+{
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (strcmp(json_string_value(json_array_get(list, i)), name) == 0) return 0;
+    return json_array_append_new(list, json_string(name));
+}
+
+/* A module adapted in every layer goes by its name, one adapted in some by its paths there. */
 static json_t *targets_json(const tl_adapter *a)
 {
     json_t *list = json_array();
+    int rc = 0;
     for (int i = 0; i < a->n_modules; i++) {
-        if (!adapts(a, i)) continue;
-        const char *name = target_name(a, i);
-        bool there = false;
-        for (size_t j = 0; j < json_array_size(list); j++)
-            there |= strcmp(json_string_value(json_array_get(list, j)), name) == 0;
-        if (!there) json_array_append_new(list, json_string(name));
+        if (adapts(a, i)) rc |= add_target(list, target_name(a, i));
+        for (int l = 0; l < a->model->config.L && !adapts(a, i); l++) {
+            char path[TL_NAME_MAX];
+            if (!a->loras[l * a->n_modules + i].r) continue;
+            tl_module_path(path, sizeof path, a->model->config.family, l, i);
+            rc |= add_target(list, path);
+        }
     }
-    return list;
+    if (rc == 0) return list;
+    json_decref(list);
+    return NULL;
 }
 
 static int write_config(const tl_adapter *a, const char *dir, const char *base_name, tl_err *err)

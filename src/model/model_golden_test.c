@@ -1,0 +1,266 @@
+/* model_golden_test.c - the model against transformers and peft: logits, loss, every gradient, on every back end.
+ *
+ * The numbers are in tests/golden/model, which says what made them.  Gradients are stored there as a base (or an
+ * adapter) is, so reading them with our own reader brings them into our layout, to be compared weight by weight. */
+#include "model/adapter.h"
+#include "model/forward.h"
+#include "tests/check.h"
+
+#include "io/safetensors.h"
+
+#define HOME "tests/golden/model/"
+
+static const char *const bases[] = { "llama", "llama-bias", "gpt2" };
+
+enum {
+    N_BASES = sizeof bases / sizeof *bases,
+    SEGMENTS = 2
+};
+
+/* A base, its golden numbers, and one batch of its two sequences. */
+typedef struct golden {
+    char dir[200];
+    tl_model *model;
+    tl_safetensors *file;
+    tl_stream stream;
+    tl_acts *acts;
+    tl_segment segments[SEGMENTS];
+    tl_adapter *adapters[SEGMENTS];
+    int positions[200];
+    tl_batch batch;
+} golden;
+
+static const void *numbers(const golden *g, const char *name)
+{
+    const tl_stored *t = tl_safetensors_find(g->file, name);
+    if (!t) fail_msg("golden.safetensors lacks %s", name);
+    return t->data;
+}
+
+static void golden_begin(golden *g, const char *base, const tl_backend *backend)
+{
+    tl_err err = { 0 };
+    char path[400];
+    memset(g, 0, sizeof *g);
+    snprintf(g->dir, sizeof g->dir, HOME "%s", base);
+    snprintf(path, sizeof path, "%s/golden.safetensors", g->dir);
+    CHECK_OK(tl_model_open(&g->model, g->dir, &err), err);
+    CHECK_OK(tl_safetensors_open(&g->file, path, &err), err);
+    g->model->backend = backend;
+    const tl_config *c = &g->model->config;
+    const int *lengths = numbers(g, "lengths");
+    int N = 0;
+    for (int s = 0; s < SEGMENTS; s++) {
+        g->segments[s] = (tl_segment){ .row = N, .rows = lengths[s] };
+        for (int i = 0; i < lengths[s]; i++) g->positions[N++] = i;
+    }
+    g->batch = (tl_batch){ .N = N,
+                           .ids = numbers(g, "ids"),
+                           .positions = g->positions,
+                           .n_segments = SEGMENTS,
+                           .segments = g->segments,
+                           .adapters = g->adapters };
+    tl_acts_size size = { .max_rows = N, .max_rank = 4, .training = true, .max_segments = SEGMENTS };
+    CHECK_OK(tl_stream_create(&g->stream, 2, TL_PRECISION_F32, c->T, c->h, &err), err);
+    CHECK_OK(tl_acts_create(&g->acts, g->model, &size, &err), err);
+}
+
+static void golden_end(golden *g)
+{
+    tl_acts_free(g->acts);
+    tl_stream_free(&g->stream);
+    tl_safetensors_close(g->file);
+    tl_model_free(g->model);
+}
+
+static tl_adapter *use_adapter(golden *g, const char *name)
+{
+    tl_err err = { 0 };
+    char path[400];
+    tl_adapter *a = NULL;
+    snprintf(path, sizeof path, "%s/%s", g->dir, name);
+    CHECK_OK(tl_adapter_load(&a, g->model, path, &err), err);
+    return a;
+}
+
+static float *all_logits(golden *g)
+{
+    size_t V = (size_t)g->model->config.V;
+    float *logits = calloc((size_t)g->batch.N * V, sizeof *logits);
+    int rows[200];
+    for (int i = 0; i < g->batch.N; i++) rows[i] = i;
+    tl_forward(g->model, &g->stream, &g->batch, g->acts);
+    tl_logits(g->model, &g->stream, g->acts, rows, g->batch.N, logits);
+    return logits;
+}
+
+static void check_logits(golden *g, const char *name)
+{
+    float *found = all_logits(g);
+    const float *wanted = numbers(g, name);
+    CHECK_CLOSE(found, wanted, (size_t)g->batch.N * (size_t)g->model->config.V, 1e-4, 1.0);
+    free(found);
+}
+
+/* Loss of the batch, gradients added to whatever has any. */
+static void check_loss(golden *g, const char *name)
+{
+    const float *wanted = numbers(g, name);
+    tl_forward(g->model, &g->stream, &g->batch, g->acts);
+    double loss = tl_loss(g->model, &g->stream, &g->batch, g->acts, numbers(g, "targets"), numbers(g, "weights"), true);
+    CHECK_CLOSE(&loss, wanted, 1, 1e-5, 1e-3);
+    tl_backward(g->model, &g->stream, &g->batch, g->acts);
+}
+
+/* Gradients found, in the order of a walk, to be met by the stored ones. */
+typedef struct walk {
+    tl_weight found[200];
+    int n, at;
+} walk;
+
+static int remember(void *context, const char *name, tl_weight *w)
+{
+    (void)name;
+    walk *k = context;
+    CHECK(k->n < 200);
+    k->found[k->n++] = *w;
+    return 0;
+}
+
+/* Relative to the tensor's largest number: small entries are sums of large ones.  1e-8 besides, for gradients that are
+ * zero but for rounding: a softmax does not feel the bias of its keys. */
+static int compare(void *context, const char *name, tl_weight *w)
+{
+    walk *k = context;
+    const tl_weight *found = &k->found[k->at++];
+    size_t n = (size_t)w->rows * (size_t)w->cols;
+    const float *wanted = w->data;
+    double most = 0;
+    CHECK_INT(found->rows, w->rows);
+    CHECK_INT(found->cols, w->cols);
+    CHECK(found->grad);
+    for (size_t i = 0; i < n; i++) most = fmax(most, fabs(wanted[i]));
+    for (size_t i = 0; i < n; i++)
+        if (!(fabs((double)found->grad[i] - (double)wanted[i]) <= 1e-3 * fmax(fabs(wanted[i]), most * 1e-2) + 1e-8))
+            fail_msg("d(%s)[%zu] is %.9g, wanted %.9g", name, i, (double)found->grad[i], (double)wanted[i]);
+    return 0;
+}
+
+static void each_base_and_backend(void (*check)(golden *g))
+{
+    for (const tl_backend *const *b = tl_backend_all(); *b; b++)
+        for (int i = 0; i < N_BASES; i++) {
+            golden g;
+            print_message("  %s on %s\n", bases[i], (*b)->name);
+            golden_begin(&g, bases[i], *b);
+            check(&g);
+            golden_end(&g);
+        }
+}
+
+static void check_base(golden *g)
+{
+    check_logits(g, "logits");
+}
+
+TEST(logits_at_every_position_are_those_of_transformers)
+{
+    each_base_and_backend(check_base);
+}
+
+static void check_gradients(golden *g)
+{
+    tl_err err = { 0 };
+    char path[400];
+    tl_model *stored = NULL;
+    walk k = { 0 };
+    snprintf(path, sizeof path, "%s/gradients", g->dir);
+    CHECK_OK(tl_model_open(&stored, path, &err), err);
+    CHECK_OK(tl_model_unfreeze(g->model, &err), err);
+    check_loss(g, "loss");
+    tl_model_each(g->model, remember, &k);
+    tl_model_each(stored, compare, &k);
+    CHECK_INT(k.at, k.n);
+    tl_model_free(stored);
+}
+
+TEST(loss_and_every_gradient_are_those_of_transformers)
+{
+    each_base_and_backend(check_gradients);
+}
+
+static void check_adapter(golden *g)
+{
+    tl_err err = { 0 };
+    tl_adapter *a = use_adapter(g, "adapter");
+    g->adapters[0] = g->adapters[1] = a;
+    check_logits(g, "lora.logits");
+    g->adapters[0] = g->adapters[1] = NULL;
+    check_logits(g, "logits");
+    CHECK_OK(tl_model_unfreeze(g->model, &err), err);
+    CHECK_OK(tl_adapter_merge(a, g->model, &err), err);
+    check_logits(g, "lora.logits");
+    tl_adapter_release(a);
+}
+
+TEST(an_adapter_applied_or_merged_gives_the_logits_of_peft)
+{
+    each_base_and_backend(check_adapter);
+}
+
+static int copy_data(void *context, const char *name, tl_weight *w)
+{
+    (void)name;
+    walk *k = context;
+    const tl_weight *from = &k->found[k->at++];
+    CHECK_INT(from->rows, w->rows);
+    CHECK_INT(from->cols, w->cols);
+    memcpy((void *)w->data, from->data, (size_t)w->rows * (size_t)w->cols * sizeof(float));
+    return 0;
+}
+
+/* A trainable adapter with the numbers of the stored one: made over the same modules, then filled. */
+static tl_adapter *trainable(golden *g, const tl_adapter *stored)
+{
+    tl_err err = { 0 };
+    tl_adapter *a = NULL;
+    walk k = { 0 };
+    tl_adapter_options o = tl_adapter_defaults();
+    o.r = stored->max_r;
+    o.alpha = stored->alpha;
+    o.rslora = stored->rslora;
+    if (strcmp(tl_config_model_type(&g->model->config), "gpt2") == 0)
+        o.targets = "c_attn,c_fc,mlp.c_proj";
+    else if (!g->model->config.tied)
+        o.targets = "q_proj,v_proj,o_proj,down_proj";
+    CHECK_OK(tl_adapter_create(&a, g->model, &o, &err), err);
+    tl_adapter_each((tl_adapter *)stored, remember, &k);
+    tl_adapter_each(a, copy_data, &k);
+    CHECK_INT(k.at, k.n);
+    return a;
+}
+
+static void check_adapter_gradients(golden *g)
+{
+    tl_adapter *stored = use_adapter(g, "adapter"), *wanted = use_adapter(g, "adapter-gradients");
+    tl_adapter *a = trainable(g, stored);
+    walk k = { 0 };
+    g->adapters[0] = g->adapters[1] = a;
+    check_loss(g, "lora.loss");
+    tl_adapter_each(a, remember, &k);
+    tl_adapter_each(wanted, compare, &k);
+    CHECK_INT(k.at, k.n);
+    CHECK(g->model->tokens.grad == NULL); /* the base stayed frozen */
+    tl_adapter_release(a);
+    tl_adapter_release(wanted);
+    tl_adapter_release(stored);
+}
+
+TEST(an_adapters_gradients_are_those_of_peft)
+{
+    each_base_and_backend(check_adapter_gradients);
+}
+
+RUN_TESTS(CASE(logits_at_every_position_are_those_of_transformers),
+          CASE(loss_and_every_gradient_are_those_of_transformers),
+          CASE(an_adapter_applied_or_merged_gives_the_logits_of_peft), CASE(an_adapters_gradients_are_those_of_peft))
