@@ -22,7 +22,7 @@ enum {
     MARKS_MAX = 16,
     MAX_THREADS = 3,
     POSITIONS = 256,
-    HEAD = 64,
+    HEAD = 256,
     REPORTS = 12
 };
 
@@ -199,7 +199,7 @@ static void compare(const char *name, const tl_backend *b, int threads, const si
 static void check_row(const char *name, row_fn *row, const sizes *z, bool threads)
 {
     enum {
-        ROOM = 1 << 20
+        ROOM = 3 << 20
     };
     static float room[3][ROOM];
     tape wanted = { .data = room[0], .room = ROOM }, one = { .data = room[1], .room = ROOM };
@@ -338,9 +338,9 @@ TEST(matrix_products_larger_than_a_kernels_blocks_agree_with_ref)
             sizes z = { .N = shapes[i][0], .O = shapes[i][1], .I = shapes[i][2], .accumulate = i & 1 };
             z.dtype = c & 1 ? TL_DTYPE_BF16 : TL_DTYPE_F32;
             z.precision = c & 2 ? TL_PRECISION_BF16 : TL_PRECISION_F32;
-            check_row("linear", linear_row, &z, c == 0);
-            check_row("linear_dx", linear_dx_row, &z, c == 1);
-            check_row("linear_dw", linear_dw_row, &z, c == 2);
+            check_row("linear", linear_row, &z, true);
+            check_row("linear_dx", linear_dx_row, &z, true);
+            check_row("linear_dw", linear_dw_row, &z, true);
         }
     }
     check_done();
@@ -359,6 +359,11 @@ TEST(norms_bias_and_embedding_of_every_back_end_agree_with_ref)
             check_row("embed", embed_row, &z, k % 8 == 3);
         }
     }
+    sizes large = { .N = 200, .I = 257, .dtype = TL_DTYPE_BF16 }; /* work enough that a kernel wakes its threads */
+    check_row("rmsnorm", rmsnorm_row, &large, true);
+    check_row("layernorm", layernorm_row, &large, true);
+    check_row("bias", bias_row, &large, true);
+    check_row("embed", embed_row, &large, true);
     check_done();
 }
 
@@ -461,6 +466,12 @@ TEST(rope_and_attention_of_every_back_end_agree_with_ref)
             check_row("attention_back", attention_back_row, &z, k % 6 == 2);
         }
     }
+    for (int h = 80; h <= HEAD; h += 88) {
+        sizes z = { .N = 300, .H = 4, .G = 2, .h = h };
+        check_row("rope", rope_row, &z, true);
+        check_row("attention", attention_row, &z, true);
+        check_row("attention_back", attention_back_row, &z, true);
+    }
     check_done();
 }
 
@@ -552,6 +563,36 @@ TEST(losses_of_every_back_end_agree_with_ref)
             check_row("losses", loss_row, &z, (n + i) % 5 == 0);
         }
     }
+    check_done();
+}
+
+/* Logits of eighths plus 4096 are exact, and so are their differences to the largest. */
+static void offset_loss(trial *t)
+{
+    int N = t->z.N, V = t->z.I, *targets = given_ints(t, (size_t)N, V);
+    float *weights = given(t, (size_t)N), *z[2], *loss[2], *log_prob[2];
+    for (int k = 0; k < 2; k++) {
+        z[k] = given(t, times(N, V));
+        loss[k] = fresh(t, (size_t)N, tol_sum(V), 1);
+        log_prob[k] = fresh(t, (size_t)N, tol_sum(V), 1);
+    }
+    for (size_t i = 0; i < times(N, V); i++) z[1][i] = 4096 + (z[0][i] = rintf(z[0][i] * 16) / 8);
+    for (int k = 0; k < 2; k++) {
+        t->b->log_prob(t->s, log_prob[k], z[k], targets, N, V);
+        t->b->cross_entropy(t->s, loss[k], z[k], targets, weights, N, V);
+    }
+    for (int n = 0; n < N; n++) {
+        if (log_prob[0][n] != log_prob[1][n])
+            report("log_prob", t->b, 1, &t->z, "with 4096 added to the logits", log_prob[1][n], log_prob[0][n]);
+        if (loss[0][n] != loss[1][n])
+            report("cross_entropy", t->b, 1, &t->z, "with 4096 added to the logits", loss[1][n], loss[0][n]);
+    }
+}
+
+TEST(a_loss_sees_only_differences_of_logits)
+{
+    sizes z = { .N = 13, .I = 100 };
+    check_row("offset", offset_loss, &z, false);
     check_done();
 }
 
@@ -824,6 +865,7 @@ int main(int argc, char **argv)
         CASE(rope_and_attention_of_every_back_end_agree_with_ref),
         CASE(pointwise_rows_of_every_back_end_agree_with_ref),
         CASE(losses_of_every_back_end_agree_with_ref),
+        CASE(a_loss_sees_only_differences_of_logits),
         CASE(a_row_gets_the_same_bits_alone_and_among_others),
         CASE(a_nan_comes_out_wherever_it_went_in),
         CASE(the_environment_names_the_back_end),
