@@ -8,6 +8,41 @@
 
 static const size_t FILE_LIMIT = (size_t)100 << 20;
 
+/* jansson takes its memory here, so that a request that failed is remembered even where jansson forgets it. */
+static _Thread_local bool memory_failed;
+
+static void *noted_malloc(size_t size)
+{
+    void *p = malloc(size);
+    if (!p) memory_failed = true;
+    return p;
+}
+
+/* Before main, when no other thread can be inside jansson. */
+__attribute__((constructor)) static void note_failures(void)
+{
+    json_set_alloc_funcs(noted_malloc, free);
+}
+
+json_t *tl_json_parse(const char *bytes, size_t size, json_error_t *bad)
+{
+    memory_failed = false;
+    json_t *value = json_loadb(bytes, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, bad);
+    if (!memory_failed) return value;
+    json_decref(value);
+    *bad = (json_error_t){ .text = "memory is short" };
+    return NULL;
+}
+
+char *tl_json_print(const json_t *value, size_t flags)
+{
+    memory_failed = false;
+    char *text = json_dumps(value, flags);
+    if (!memory_failed) return text;
+    free(text);
+    return NULL;
+}
+
 static const char *type_name(json_type type)
 {
     switch (type) {
@@ -39,7 +74,7 @@ int tl_json_load(json_t **out, const char *path, tl_err *err)
     rc = tl_file_read(path, FILE_LIMIT, &text, err);
     if (rc < 0) goto done;
     json_error_t bad;
-    value = json_loadb(text.data, text.size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &bad);
+    value = tl_json_parse(text.data, text.size, &bad);
     if (!value) {
         rc = tl_fail(err, TL_EFORMAT, "%s:%d:%d: not JSON: %s", path, bad.line, bad.column, bad.text);
         goto done;
@@ -58,7 +93,7 @@ done:
 
 int tl_json_save(const char *path, const json_t *value, tl_err *err)
 {
-    char *text = json_dumps(value, JSON_INDENT(2) | JSON_ENCODE_ANY);
+    char *text = tl_json_print(value, JSON_INDENT(2) | JSON_ENCODE_ANY);
     if (!text) return tl_fail(err, TL_ENOMEM, "%s: its JSON cannot be made into text", path);
     size_t n = strlen(text);
     text[n] = '\n'; /* in the place of the NUL: the size says where it ends */

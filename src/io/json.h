@@ -24,6 +24,11 @@ int tl_json_load(json_t **out, const char *path, tl_err *err);
 /* Write value to path with two spaces of indent and keys in the order they were set; whole or not at all. */
 int tl_json_save(const char *path, const json_t *value, tl_err *err);
 
+/* json_loadb and json_dumps that never take a failed allocation for an end of the text (jansson 2.14 drops the
+ * bytes it had no room for): then they give NULL.  A key given twice is refused; the text is the caller's to free. */
+json_t *tl_json_parse(const char *bytes, size_t size, json_error_t *bad);
+char *tl_json_print(const json_t *value, size_t flags);
+
 int tl_json_int(const json_t *obj, const char *file, const char *key, int min, int max, int *out, tl_err *err);
 int tl_json_int_or(const json_t *obj, const char *file, const char *key, int min, int max, int def, int *out,
                    tl_err *err);

@@ -176,7 +176,7 @@ static int open_shard(tl_safetensors *s, const char *path, tl_err *err)
         return tl_fail(err, TL_EFORMAT, "%s: its header has %" PRIu64 " bytes, at most %zu are read", path, length,
                        HEADER_LIMIT);
     json_error_t bad;
-    sh->header = json_loadb((const char *)bytes + 8, (size_t)length, JSON_REJECT_DUPLICATES, &bad);
+    sh->header = tl_json_parse((const char *)bytes + 8, (size_t)length, &bad);
     if (!sh->header)
         return tl_fail(err, TL_EFORMAT, "%s: byte %d of its header is not JSON: %s", path, bad.position, bad.text);
     if (!json_is_object(sh->header)) return tl_fail(err, TL_EFORMAT, "%s: its header is no JSON object", path);

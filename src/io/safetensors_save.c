@@ -6,9 +6,9 @@
 
 #include "base/size.h"
 #include "io/atomic.h"
+#include "io/json.h"
 
 #include <assert.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,49 +17,67 @@ enum {
     WIDEST = 8
 };
 
-/* The header's JSON as text: *out is the caller's, to be freed. */
-static int make_header(char **out, const char *path, const tl_stored *tensors, int n, const tl_meta *meta, int n_meta,
-                       tl_err *err)
+/* { "dtype": ..., "shape": [...], "data_offsets": [begin, end] }, or NULL where memory is short. */
+static json_t *describe(const tl_stored *t, size_t begin, size_t end)
 {
-    int rc = 0;
-    json_t *header = json_object();
-    if (n_meta > 0) {
-        json_t *pairs = json_object();
-        for (int i = 0; i < n_meta; i++)
-            if (json_object_set_new(pairs, meta[i].key, json_string(meta[i].value)) < 0) {
-                rc = tl_fail(err, TL_EDATA, "%s: metadata %s: is not UTF-8 text", path, meta[i].key);
-                json_decref(pairs);
-                goto done;
-            }
-        json_object_set_new(header, "__metadata__", pairs);
-    }
+    json_t *shape = json_array();
+    for (int d = 0; d < t->n_dims; d++)
+        if (json_array_append_new(shape, json_integer((json_int_t)t->dims[d])) < 0) {
+            json_decref(shape);
+            return NULL;
+        }
+    return json_pack("{s:s, s:o, s:[I,I]}", "dtype", tl_dtype_name(t->dtype), "shape", shape, "data_offsets",
+                     (json_int_t)begin, (json_int_t)end);
+}
+
+static int add_meta(json_t *header, const char *path, const tl_meta *meta, int n_meta, tl_err *err)
+{
+    json_t *pairs = json_object();
+    for (int i = 0; i < n_meta; i++)
+        if (json_object_set_new(pairs, meta[i].key, json_string(meta[i].value)) < 0) {
+            json_decref(pairs);
+            return tl_fail(err, TL_EDATA, "%s: metadata %s: is not UTF-8 text, or memory is short", path, meta[i].key);
+        }
+    if (json_object_set_new(header, "__metadata__", pairs) < 0)
+        return tl_fail(err, TL_ENOMEM, "%s: no memory for its metadata", path);
+    return 0;
+}
+
+/* Describe the tensors in the order of their bytes: wide types first. */
+static int add_tensors(json_t *header, const char *path, const tl_stored *tensors, int n, tl_err *err)
+{
     size_t offset = 0;
     for (size_t width = WIDEST; width > 0; width /= 2) {
         for (int i = 0; i < n; i++) {
             const tl_stored *t = &tensors[i];
-            if (tl_dtype_size(t->dtype) != width) continue;
-            if (json_object_get(header, t->name) || !strcmp(t->name, "__metadata__")) {
-                rc = tl_fail(err, TL_EUSAGE, "%s: tensor %s: its name is taken already", path, t->name);
-                goto done;
-            }
             size_t end;
-            json_t *shape = json_array();
-            for (int d = 0; d < t->n_dims; d++) json_array_append_new(shape, json_integer((json_int_t)t->dims[d]));
-            json_t *entry = tl_size_add(&end, offset, t->bytes)
-                                ? json_pack("{s:s, s:o, s:[I,I]}", "dtype", tl_dtype_name(t->dtype), "shape", shape,
-                                            "data_offsets", (json_int_t)offset, (json_int_t)end)
-                                : NULL;
-            if (!entry || json_object_set_new(header, t->name, entry) < 0) {
-                rc = tl_fail(err, TL_EDATA, "%s: tensor %s: cannot be described, is its name UTF-8 text?", path,
-                             t->name);
-                goto done;
-            }
+            if (tl_dtype_size(t->dtype) != width) continue;
+            if (json_object_get(header, t->name) || !strcmp(t->name, "__metadata__"))
+                return tl_fail(err, TL_EUSAGE, "%s: tensor %s: its name is taken already", path, t->name);
+            if (!tl_size_add(&end, offset, t->bytes))
+                return tl_fail(err, TL_ESHAPE, "%s: tensor %s: the file would be longer than files can be", path,
+                               t->name);
+            if (json_object_set_new(header, t->name, describe(t, offset, end)) < 0)
+                return tl_fail(err, TL_EDATA, "%s: tensor %s: its name is not UTF-8 text, or memory is short", path,
+                               t->name);
             offset = end;
         }
     }
-    *out = json_dumps(header, JSON_COMPACT);
-    if (!*out) rc = tl_fail(err, TL_ENOMEM, "%s: no memory for its header", path);
-done:
+    return 0;
+}
+
+/* The header's JSON as text: *out is the caller's, to be freed. */
+static int make_header(char **out, const char *path, const tl_stored *tensors, int n, const tl_meta *meta, int n_meta,
+                       tl_err *err)
+{
+    json_t *header = json_object();
+    if (!header) return tl_fail(err, TL_ENOMEM, "%s: no memory for its header", path);
+    int rc = n_meta > 0 ? add_meta(header, path, meta, n_meta, err) : 0;
+    if (rc == 0) rc = add_tensors(header, path, tensors, n, err);
+    if (rc == 0) {
+        *out = tl_json_print(header, JSON_COMPACT);
+        if (!*out) rc = tl_fail(err, TL_ENOMEM, "%s: no memory for its header", path);
+    }
     json_decref(header);
     return rc;
 }

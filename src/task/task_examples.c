@@ -1,9 +1,9 @@
 /* task_examples.c - a .jsonl file to rendered examples: one JSON object a line, each checked where it stands. */
 #include "base/buf.h"
+#include "io/json.h"
 #include "io/map.h"
 #include "task/task_parts.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,7 +89,7 @@ static int add_line(tl_examples *e, int *capacity, const tl_task *t, tl_split sp
         return tl_fail(err, TL_EDATA, "%s:%d: the line has %zu bytes, at most %zu are read", e->path, line, size,
                        LINE_LIMIT);
     json_error_t bad;
-    json_t *object = json_loadb(text, size, JSON_REJECT_DUPLICATES, &bad);
+    json_t *object = tl_json_parse(text, size, &bad);
     if (!object)
         return tl_fail(err, TL_EDATA, "%s:%d: %s: %s", e->path, line, size ? "not JSON" : "an empty line", bad.text);
     tl_example x = { .line = line };
