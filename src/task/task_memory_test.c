@@ -1,0 +1,75 @@
+/* task_memory_test.c - every allocation of opening a task fails once, and comes back as an error without a leak. */
+#define _GNU_SOURCE /* nftw */
+#include "task/task.h"
+#include "tests/check.h"
+#include "tests/failing_malloc.h"
+#include "tests/scratch.h"
+
+#include <openssl/crypto.h>
+
+#if FAILING_MALLOC
+/* The hashes' memory is not under test: running out of it is an assert. */
+static void *hash_malloc(size_t n, const char *file, int line)
+{
+    (void)file, (void)line;
+    return __libc_malloc(n);
+}
+
+static void *hash_realloc(void *p, size_t n, const char *file, int line)
+{
+    (void)file, (void)line;
+    return __libc_realloc(p, n);
+}
+
+static void hash_free(void *p, const char *file, int line)
+{
+    (void)file, (void)line;
+    __libc_free(p);
+}
+
+TEST(opening_a_task_survives_each_failed_allocation)
+{
+    CHECK(CRYPTO_set_mem_functions(hash_malloc, hash_realloc, hash_free));
+    scratch_begin();
+    scratch_text("task.yaml", "name: t\nkind: classification\nlabels: [a, b]\nmetrics: [accuracy]\n"
+                              "template: {input: \"{x}?\", answer: \" {y}\"}\n"
+                              "costs: [{truth: a, prediction: b, cost: 2}]\n");
+    scratch_text("train.jsonl", "{\"x\": 1, \"y\": \"a\"}\n{\"x\": 2.5, \"y\": \"b\", \"id\": \"i\"}\n");
+    scratch_text("validation.jsonl", "{\"x\": 3, \"y\": \"a\"}\n");
+    scratch_text("test.jsonl", "{\"x\": 4, \"y\": \"b\"}\n");
+    tl_err err = { 0 };
+    tl_task *warm = NULL;
+    CHECK_OK(tl_task_open(&warm, scratch_dir, TL_TASK_ALL, &err), err); /* what libraries keep is taken now */
+    tl_task_free(warm);
+    for (long k = 0;; k++) {
+        tl_task *t = NULL;
+        char *answer = NULL;
+        int index[2];
+        err.text[0] = '\0';
+        failing_malloc_begin(k);
+        int rc = tl_task_open(&t, scratch_dir, TL_TASK_ALL, &err);
+        if (rc == 0) rc = tl_task_draw(tl_task_split(t, TL_SPLIT_TRAIN), 2, 2, 1, true, index, &err);
+        if (rc == 0) rc = tl_task_label_answer(&answer, t, 1, &err);
+        free(answer);
+        tl_task_free(t);
+        long left = failing_malloc_end();
+        bool hit = failing_malloc_hit;
+        if (left > 0) fail_msg("allocation %ld fails: %ld blocks are never freed", k, left);
+        if (!hit) {
+            CHECK_OK(rc, err);
+            CHECK(k > 30); /* some did fail */
+            break;
+        }
+        if (rc == 0) fail_msg("allocation %ld fails and nothing is said", k);
+        CHECK(err.text[0]);
+    }
+    scratch_end();
+}
+#else
+TEST(opening_a_task_survives_each_failed_allocation)
+{
+    SKIP("the sanitizer has the allocator");
+}
+#endif
+
+RUN_TESTS(CASE(opening_a_task_survives_each_failed_allocation))
