@@ -45,8 +45,9 @@ enum {
 int tl_tokenizer_encode(const tl_tokenizer *t, const char *text, size_t size, unsigned flags, tl_ids *out, tl_err *err);
 
 /* Append the bytes of n ids to *out.  A character cut in two by the end of the
- * ids stays cut: whoever streams waits for the rest.  An id outside the
- * vocabulary is refused. */
+ * ids stays cut: whoever streams waits for the rest.  An added token gives its
+ * own text, also where a letter in it is one that spells a byte (the package
+ * gives the byte).  An id outside the vocabulary is refused. */
 int tl_tokenizer_decode(const tl_tokenizer *t, const int *ids, size_t n, bool skip_special, tl_buf *out, tl_err *err);
 
 /* The raw bytes of one token, borrowed from t, not NUL-terminated; NULL for an id that names none. */

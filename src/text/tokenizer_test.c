@@ -316,7 +316,7 @@ TEST(a_lying_tokenizer_json_is_refused_by_name)
     check_change("model/vocab/ing", "\"7\"", "ing");
     check_change("model/vocab/ing", "7", "two tokens");
     check_change("model/vocab/~", NULL, "0x7e");
-    check_change("model/vocab/emp", NULL, "what they make");
+    check_change("model/vocab/\xc4\xa0temp", NULL, "what they make");
     check_change("model/merges/3", "[\"q\",\"zz\"]", "merge 3");
     check_change("model/merges/3", "[\"q\",\"q\"]", "what they make");
     check_change("model/merges/3", "[\"q\"]", "merge 3");

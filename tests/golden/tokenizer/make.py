@@ -147,9 +147,10 @@ def ids(data):
                                      for k, rows in out.items()) + "\n}\n")
 
 
-if sys.argv[1:] == ["corpus"]:
-    corpus()
-elif len(sys.argv) == 3 and sys.argv[1] == "ids":
-    ids(sys.argv[2])
-else:
-    sys.exit(__doc__)
+if __name__ == "__main__":
+    if sys.argv[1:] == ["corpus"]:
+        corpus()
+    elif len(sys.argv) == 3 and sys.argv[1] == "ids":
+        ids(sys.argv[2])
+    else:
+        sys.exit(__doc__)
