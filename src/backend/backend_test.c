@@ -155,6 +155,8 @@ static void trial_run(row_fn *row, const tl_backend *b, int threads, const sizes
 {
     uint64_t seed = (uint64_t)z->N << 40 ^ (uint64_t)z->O << 20 ^ (uint64_t)z->I;
     trial t = { .b = b, .s = &streams[threads][z->precision], .z = *z, .r = tl_rng_make(seed, 5), .t = a };
+    /* What another kernel left in the scratch may be any bits: here NaN, in f32 and in bf16. */
+    for (int i = 0; i < threads; i++) memset(t.s->scratch + (size_t)i * t.s->scratch_each, 0xff, TL_PRODUCT_SCRATCH);
     a->used = 1;
     a->n_marks = 0;
     row(&t);
