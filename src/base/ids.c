@@ -3,6 +3,8 @@
 
 #include "base/size.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,4 +42,18 @@ void tl_ids_reset(tl_ids *v)
 {
     free(v->data);
     *v = (tl_ids){ 0 };
+}
+
+int tl_ids_parse(tl_ids *v, const char *text, tl_err *err)
+{
+    for (const char *at = text;; at++) {
+        char *end;
+        errno = 0;
+        long id = strtol(at, &end, 10);
+        if (end == at || errno || id < 0 || id > INT_MAX || (*end && *end != ','))
+            return tl_fail(err, TL_EUSAGE, "token ids '%s': whole numbers with commas are wanted", text);
+        TL_TRY(tl_ids_push(v, (int)id, err));
+        if (!*end) return 0;
+        at = end;
+    }
 }

@@ -25,6 +25,9 @@ int tl_ids_append(tl_ids *v, const int *ids, size_t n, tl_err *err);
 
 int tl_ids_push(tl_ids *v, int id, tl_err *err);
 
+/* Append the whole numbers of text, with commas between ("1,15,3"). */
+int tl_ids_parse(tl_ids *v, const char *text, tl_err *err);
+
 /* Give the memory back; the vector is empty and usable again. */
 void tl_ids_reset(tl_ids *v);
 
