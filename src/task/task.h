@@ -19,8 +19,7 @@
  *       separator: "\n\n"             between worked examples; this where it is not given
  *     labels: [urgent, routine]       classification only
  *     metrics: [accuracy, macro_f1]
- *     costs:                          optional, classification only; unlisted: 0 when right, 1 when wrong
- *       - { truth: urgent, prediction: routine, cost: 10 }
+ *     costs: [[0, 10], [1, 0]]        optional, classification only: row the truth, column the prediction
  *     max_answer_tokens: 64           generation only
  *
  * {field} stands for that field of the line, a string or a number; {{ and }} stand for the braces.  The

@@ -33,7 +33,7 @@ TEST(opening_a_task_survives_each_failed_allocation)
     scratch_begin();
     scratch_text("task.yaml", "name: t\nkind: classification\nlabels: [a, b]\nmetrics: [accuracy]\n"
                               "template: {input: \"{x}?\", answer: \" {y}\"}\n"
-                              "costs: [{truth: a, prediction: b, cost: 2}]\n");
+                              "costs: [[0, 2], [1, 0]]\n");
     scratch_text("train.jsonl", "{\"x\": 1, \"y\": \"a\"}\n{\"x\": 2.5, \"y\": \"b\", \"id\": \"i\"}\n");
     scratch_text("validation.jsonl", "{\"x\": 3, \"y\": \"a\"}\n");
     scratch_text("test.jsonl", "{\"x\": 4, \"y\": \"b\"}\n");

@@ -55,8 +55,7 @@ TEST(a_task_is_read_as_it_is_written)
     char *answer = NULL, *same = NULL;
     scratch_begin();
     write_task(YAML "description: Messages.\nprovenance: synthetic\ninstruction: |\n  Say it.\nmetrics: [accuracy]\n"
-                    "costs:\n  - {truth: urgent, prediction: routine, cost: 10}\n"
-                    "  - {truth: routine, prediction: urgent, cost: 0.5}\n",
+                    "costs:\n- [0, 10, 1]\n- [0.5, 0, 1]\n- [1, 1, 0]\n",
                TRAIN, VALIDATION, TEST_LINES);
     CHECK_OK(tl_task_open(&t, scratch_dir, TL_TASK_ALL, &err), err);
     CHECK_STR(t->name, "triage");
@@ -138,13 +137,17 @@ TEST(a_task_yaml_that_cannot_be_meant_is_refused_by_key)
     refused_yaml(HEAD TEMPLATE "labels: [urgent, ' ']\n", "labels: the entry number 2 is empty");
     refused_yaml(YAML "metrics: [f1, f1]\n", "metrics: 'f1' is there twice");
     refused_yaml(YAML "max_answer_tokens: 5\n", "max_answer_tokens is for a generation");
-    refused_yaml(YAML "costs: [{truth: urgent, prediction: later, cost: 1}]\n", "costs: 'later' is none of the labels");
-    refused_yaml(YAML "costs: [{truth: urgent, prediction: routine, cost: 1x}]\n", "is '1x', wanted a number");
-    refused_yaml(YAML "costs: [{truth: urgent, prediction: routine, cost: nan}]\n", "is 'nan', wanted a number");
-    refused_yaml(YAML "costs: [{truth: urgent, prediction: routine}]\n", "the key cost is missing");
-    refused_yaml(YAML "costs:\n- &c {truth: urgent, prediction: routine, cost: 1}\n"
-                      "- {truth: urgent, prediction: routine, cost: 2}\n",
-                 "truth 'urgent' with prediction 'routine' is there twice");
+    refused_yaml(YAML "costs: [[0, 1, 1], [1, 0, 1]]\n",
+                 "task.yaml:7: costs want a row of 3 numbers for each of the 3 labels");
+    refused_yaml(YAML "costs: [[0, 1, 1], [1, 0], [1, 1, 0]]\n", "costs want a row of 3 numbers");
+    refused_yaml(YAML "costs: [[0, 1, 1], [1, 0, 1], [1, 1, 0, 1]]\n", "costs want a row of 3 numbers");
+    refused_yaml(YAML "costs: [0, 1, 1]\n", "costs want a row of 3 numbers");
+    refused_yaml(YAML "costs: []\n", "costs want a row of 3 numbers");
+    refused_yaml(YAML "costs: [[0, 1, 1], [1, 0, 1x], [1, 1, 0]]\n", "costs: row 2, column 3 is '1x', wanted a number");
+    refused_yaml(YAML "costs: [[0, 1, 1], [1, 0, nan], [1, 1, 0]]\n", "costs: row 2, column 3 is 'nan', wanted");
+    refused_yaml(YAML "costs: [[0, 1, 1], [-1, 0, 1], [1, 1, 0]]\n", "costs: row 2, column 1 is '-1', wanted");
+    refused_yaml("name: a\nkind: generation\nmax_answer_tokens: 5\ncosts: [[1, 2]]\n" TEMPLATE,
+                 "costs are for a classification");
     refused_yaml("name: a\nkind: generation\n" TEMPLATE LABELS, "labels are for a classification");
     refused_yaml("name: a\nkind: generation\n" TEMPLATE, "max_answer_tokens is missing");
     refused_yaml("name: a\nkind: generation\nmax_answer_tokens: 0\n" TEMPLATE, "max_answer_tokens is '0', wanted");
@@ -235,6 +238,16 @@ TEST(an_input_twice_in_one_split_is_no_error)
     CHECK_INT(tl_task_split(t, TL_SPLIT_TRAIN)->n, 6);
     tl_task_free(t);
     scratch_end();
+}
+
+TEST(the_shipped_task_opens)
+{
+    tl_err err;
+    tl_task *t = NULL;
+    CHECK_OK(tl_task_open(&t, "tasks/triage", TL_TASK_ALL, &err), err);
+    CHECK(t->n_labels > 1 && t->costs);
+    for (int l = 0; l < t->n_labels; l++) CHECK(t->costs[l * t->n_labels + l] == 0); /* right answers cost nothing */
+    tl_task_free(t);
 }
 
 TEST(the_ktas_task_opens_once_prepared)
@@ -343,7 +356,8 @@ RUN_TESTS(CASE(a_task_is_read_as_it_is_written), CASE(a_generation_keeps_its_ans
           CASE(a_task_yaml_that_cannot_be_meant_is_refused_by_key), CASE(a_template_that_cannot_be_filled_is_refused),
           CASE(a_bad_line_is_refused_with_its_number), CASE(a_line_too_long_is_refused_before_it_is_parsed),
           CASE(an_input_in_two_splits_is_refused_with_both_lines), CASE(a_missing_file_is_named),
-          CASE(an_input_twice_in_one_split_is_no_error), CASE(the_ktas_task_opens_once_prepared),
-          CASE(a_draw_repeats_by_seed_and_a_smaller_one_begins_it), CASE(shares_are_kept_to_within_one_at_every_size),
+          CASE(an_input_twice_in_one_split_is_no_error), CASE(the_shipped_task_opens),
+          CASE(the_ktas_task_opens_once_prepared), CASE(a_draw_repeats_by_seed_and_a_smaller_one_begins_it),
+          CASE(shares_are_kept_to_within_one_at_every_size),
           CASE(a_balanced_draw_takes_the_labels_in_turn_while_they_last),
           CASE(more_examples_than_there_are_cannot_be_drawn))

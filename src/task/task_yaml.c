@@ -1,7 +1,7 @@
 /* task_yaml.c - task.yaml to a tl_task, by schema.
  *
- * libcyaml checks keys and types against the tables below; what a schema cannot say (labels differ, costs name
- * labels, a kind wants its own keys) is checked after.  Its complaints come as lines of a log, from which one
+ * libcyaml checks keys and types against the tables below; what a schema cannot say (labels differ, a kind
+ * wants its own keys) is checked after.  Its complaints come as lines of a log, from which one
  * sentence is made.  Numbers are read as text and parsed here, since its integers end where the digits do: "3x"
  * would be 3. */
 #include "base/buf.h"
@@ -21,15 +21,8 @@ enum {
     MAX_TEXT = 1 << 18,
     MAX_LABELS = 1000,
     MAX_METRICS = 50,
-    MAX_COSTS = 100000,
     MAX_ANSWER_TOKENS = 100000,
 };
-
-typedef struct yaml_cost {
-    char *truth;
-    char *prediction;
-    char *cost;
-} yaml_cost;
 
 typedef struct yaml_template {
     char *input;
@@ -48,10 +41,13 @@ typedef struct yaml_task {
     unsigned n_labels;
     char **metrics;
     unsigned n_metrics;
-    yaml_cost *costs;
-    unsigned n_costs;
     char *max_answer_tokens;
 } yaml_task;
+
+typedef struct yaml_costs {
+    char ***rows; /* n_rows of them, each of as many cells as there are labels */
+    unsigned n_rows;
+} yaml_costs;
 
 enum {
     WANTED = CYAML_FLAG_POINTER,
@@ -59,14 +55,6 @@ enum {
 };
 
 static const cyaml_schema_value_t text_value = { CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, MAX_TEXT) };
-
-static const cyaml_schema_field_t cost_fields[] = {
-    CYAML_FIELD_STRING_PTR("truth", WANTED, yaml_cost, truth, 0, MAX_TEXT),
-    CYAML_FIELD_STRING_PTR("prediction", WANTED, yaml_cost, prediction, 0, MAX_TEXT),
-    CYAML_FIELD_STRING_PTR("cost", WANTED, yaml_cost, cost, 0, MAX_TEXT),
-    CYAML_FIELD_END,
-};
-static const cyaml_schema_value_t cost_value = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, yaml_cost, cost_fields) };
 
 static const cyaml_schema_field_t template_fields[] = {
     CYAML_FIELD_STRING_PTR("input", WANTED, yaml_template, input, 0, MAX_TEXT),
@@ -89,7 +77,7 @@ static const cyaml_schema_field_t task_fields[] = {
     CYAML_FIELD_MAPPING("template", CYAML_FLAG_DEFAULT, yaml_task, template, template_fields),
     CYAML_FIELD_SEQUENCE_COUNT("labels", OPTIONAL, yaml_task, labels, n_labels, &text_value, 0, MAX_LABELS),
     CYAML_FIELD_SEQUENCE_COUNT("metrics", OPTIONAL, yaml_task, metrics, n_metrics, &text_value, 0, MAX_METRICS),
-    CYAML_FIELD_SEQUENCE_COUNT("costs", OPTIONAL, yaml_task, costs, n_costs, &cost_value, 0, MAX_COSTS),
+    CYAML_FIELD_IGNORE("costs", CYAML_FLAG_OPTIONAL), /* their shape is known with the labels: read_costs */
     CYAML_FIELD_STRING_PTR("max_answer_tokens", OPTIONAL, yaml_task, max_answer_tokens, 0, 20),
     CYAML_FIELD_END,
 };
@@ -121,9 +109,7 @@ static void listen(cyaml_log_t level, void *context, const char *format, va_list
 /* "name, kind, ...": the keys of the mapping the complaint is about. */
 static void list_keys(char *out, size_t size, const complaint *c)
 {
-    const cyaml_schema_field_t *f = !strcmp(c->field, "template") ? template_fields
-                                    : !strcmp(c->field, "costs")  ? cost_fields
-                                                                  : task_fields;
+    const cyaml_schema_field_t *f = !strcmp(c->field, "template") ? template_fields : task_fields;
     size_t used = 0;
     out[0] = '\0';
     for (; f->key && used < size; f++) {
@@ -169,13 +155,6 @@ static int check_names(char **names, int n, const char *what, const char *path, 
     return 0;
 }
 
-static int find_label(const tl_task *t, const char *name)
-{
-    for (int i = 0; i < t->n_labels; i++)
-        if (!strcmp(t->labels[i], name)) return i;
-    return -1;
-}
-
 static int parse_number(double *out, const char *text, double min, double max, const char *where, tl_err *err)
 {
     char *end;
@@ -186,29 +165,61 @@ static int parse_number(double *out, const char *text, double min, double max, c
     return 0;
 }
 
-static int fill_costs(tl_task *t, const yaml_task *y, const char *path, tl_err *err)
+static cyaml_config_t configure(complaint *c, unsigned flags)
 {
-    size_t n = (size_t)t->n_labels;
-    t->costs = malloc(n * n * sizeof *t->costs);
-    if (!t->costs) return tl_fail(err, TL_ENOMEM, "%s: no memory for the costs of %zu labels", path, n);
-    for (size_t i = 0; i < n * n; i++) t->costs[i] = -1; /* not given yet */
-    for (unsigned i = 0; i < y->n_costs; i++) {
-        const yaml_cost *c = &y->costs[i];
-        int truth = find_label(t, c->truth), prediction = find_label(t, c->prediction);
-        if (truth < 0 || prediction < 0)
-            return tl_fail(err, TL_EDATA, "%s: costs: '%s' is none of the labels", path,
-                           truth < 0 ? c->truth : c->prediction);
-        double *at = &t->costs[(size_t)truth * n + (size_t)prediction];
-        if (*at >= 0)
-            return tl_fail(err, TL_EDATA, "%s: costs: truth '%s' with prediction '%s' is there twice", path, c->truth,
-                           c->prediction);
-        char where[400];
-        snprintf(where, sizeof where, "%s: costs: the cost of '%.100s' for '%.100s'", path, c->prediction, c->truth);
-        TL_TRY(parse_number(at, c->cost, 0, 1e12, where, err));
+    return (cyaml_config_t){
+        .log_fn = listen,
+        .log_ctx = c,
+        .mem_fn = cyaml_mem, /* realloc and free, so what it made can be handed on to be freed */
+        .log_level = CYAML_LOG_WARNING,
+        .flags = CYAML_CFG_NO_ALIAS | flags,
+    };
+}
+
+/* The costs, a list of lists.  The library takes lists in a list of one length only, known beforehand: so the file
+ * is read a second time, for this key alone, when the number of labels is known. */
+static int read_costs(tl_task *t, const tl_buf *text, const char *path, tl_err *err)
+{
+    int rc = 0;
+    unsigned n = t->kind == TL_TASK_GENERATION ? 1 : (unsigned)t->n_labels; /* a generation has none, whatever n */
+    const cyaml_schema_value_t row = { CYAML_VALUE_SEQUENCE_FIXED(CYAML_FLAG_POINTER, char *, &text_value, n) };
+    const cyaml_schema_field_t fields[] = {
+        CYAML_FIELD_SEQUENCE_COUNT("costs", OPTIONAL, yaml_costs, rows, n_rows, &row, n, n),
+        CYAML_FIELD_END,
+    };
+    const cyaml_schema_value_t value = { CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, yaml_costs, fields) };
+    complaint c = { .line = 0 };
+    const cyaml_config_t config = configure(&c, CYAML_CFG_IGNORE_UNKNOWN_KEYS);
+    yaml_costs *y = NULL;
+    cyaml_err_t code =
+        cyaml_load_data((const uint8_t *)text->data, text->size, &config, &value, (cyaml_data_t **)&y, NULL);
+    if (code == CYAML_ERR_OOM) {
+        rc = complain(&c, code, path, err);
+        goto done;
     }
-    for (size_t i = 0; i < n * n; i++)
-        if (t->costs[i] < 0) t->costs[i] = i / n == i % n ? 0 : 1;
-    return 0;
+    if (code == CYAML_OK && (!y || !y->rows)) goto done; /* there are none */
+    if (t->kind == TL_TASK_GENERATION) {
+        rc = tl_fail(err, TL_EDATA, "%s: costs are for a classification, this is a generation", path);
+        goto done;
+    }
+    if (code != CYAML_OK) {
+        rc = tl_fail(err, TL_EDATA, "%s:%d: costs want a row of %u numbers for each of the %u labels: %s", path, c.line,
+                     n, n, c.message);
+        goto done;
+    }
+    t->costs = calloc((size_t)n * n, sizeof *t->costs);
+    if (!t->costs) {
+        rc = tl_fail(err, TL_ENOMEM, "%s: no memory for the costs of %u labels", path, n);
+        goto done;
+    }
+    for (unsigned i = 0; i < n * n && rc == 0; i++) {
+        char where[400];
+        snprintf(where, sizeof where, "%s: costs: row %u, column %u", path, i / n + 1, i % n + 1);
+        rc = parse_number(&t->costs[i], y->rows[i / n][i % n], 0, 1e12, where, err);
+    }
+done:
+    cyaml_free(&config, &value, y, 0);
+    return rc;
 }
 
 static int fill(tl_task *t, yaml_task *y, const char *path, tl_err *err)
@@ -234,12 +245,9 @@ static int fill(tl_task *t, yaml_task *y, const char *path, tl_err *err)
             return tl_fail(err, TL_EDATA, "%s: has %d labels, a classification wants at least 2", path, t->n_labels);
         if (y->max_answer_tokens)
             return tl_fail(err, TL_EDATA, "%s: max_answer_tokens is for a generation, this is a classification", path);
-        if (y->costs) return fill_costs(t, y, path, err);
         return 0;
     }
-    if (t->n_labels || y->costs)
-        return tl_fail(err, TL_EDATA, "%s: %s are for a classification, this is a generation", path,
-                       t->n_labels ? "labels" : "costs");
+    if (t->n_labels) return tl_fail(err, TL_EDATA, "%s: labels are for a classification, this is a generation", path);
     if (!y->max_answer_tokens)
         return tl_fail(err, TL_EDATA, "%s: the key max_answer_tokens is missing, a generation wants it", path);
     char where[400];
@@ -257,13 +265,7 @@ int tl_task_yaml(tl_task *t, const char *path, tl_err *err)
     int rc;
     yaml_task *y = NULL;
     complaint c = { .line = 0 };
-    const cyaml_config_t config = {
-        .log_fn = listen,
-        .log_ctx = &c,
-        .mem_fn = cyaml_mem, /* realloc and free, so what it made can be handed on to be freed */
-        .log_level = CYAML_LOG_WARNING,
-        .flags = CYAML_CFG_NO_ALIAS,
-    };
+    const cyaml_config_t config = configure(&c, 0);
     tl_buf text = tl_buf_make(FILE_LIMIT);
     rc = tl_file_read(path, FILE_LIMIT, &text, err);
     if (rc < 0) goto done;
@@ -279,6 +281,7 @@ int tl_task_yaml(tl_task *t, const char *path, tl_err *err)
         goto done;
     }
     rc = fill(t, y, path, err);
+    if (rc == 0) rc = read_costs(t, &text, path, err);
 done:
     cyaml_free(&config, &task_value, y, 0);
     tl_buf_reset(&text);
