@@ -11,7 +11,7 @@ void tl_episode_begin(tl_episode *e, const char *family, int n)
     e->family = family;
     e->n = n;
     e->classes = 0;
-    e->fixed = e->strict = false;
+    e->fixed = false;
     for (int i = 0; i < n; i++) {
         tl_example *x = &e->examples[i];
         x->input.size = 0;
@@ -185,8 +185,7 @@ bool tl_episode_seen(const tl_episode *e, int i)
 
 bool tl_episode_learnt(const tl_episode *e, int i)
 {
-    if (e->examples[i].noisy) return false;
-    return e->strict ? tl_episode_known(e, i) : tl_episode_seen(e, i);
+    return !e->examples[i].noisy && tl_episode_known(e, i) && tl_episode_seen(e, i);
 }
 
 void tl_episode_answer(const tl_episode *e, int i, tl_line *line)

@@ -42,7 +42,6 @@ typedef struct tl_episode {
     int classes;                        /* 0 for free answers */
     const char *labels[TL_CLASSES_MAX]; /* words of the lexicon, without space */
     bool fixed;                         /* labels mean what they say: known without an example */
-    bool strict;                        /* loss only where the ideal reader knows (the recall stages) */
     tl_format format;
     tl_example examples[TL_EXAMPLES_MAX];
 } tl_episode;
@@ -68,7 +67,8 @@ void tl_episode_format(tl_teller *t, tl_episode *e, tl_look look);
 bool tl_episode_known(const tl_episode *e, int i);
 bool tl_episode_seen(const tl_episode *e, int i);
 
-/* Whether answer i is trained on: known where the episode is strict, else of a class that was seen. */
+/* Whether answer i is trained on: the ideal reader knows it, and it is no noise.  Answers that nobody can know
+ * teach to guess among the labels in sight, which is where learning to match gets stuck. */
 bool tl_episode_learnt(const tl_episode *e, int i);
 
 /* The answer of example i with its space: " red". */

@@ -131,7 +131,6 @@ void tl_fill_recall(tl_teller *t, tl_episode *e, int keys_a_class)
 {
     char key[TL_CLASSES_MAX][CUES_MAX][64];
     e->classes = tl_between(t, 2, 6);
-    e->strict = true;
     for (int c = 0; c < e->classes; c++)
         for (int k = 0; k < keys_a_class; k++)
             snprintf(key[c][k], sizeof key[c][k], " %s", tl_lexicon_word(take_cue(t, every_kind)));
@@ -162,7 +161,6 @@ void tl_fill_recall_long(tl_teller *t, tl_episode *e)
         }
     }
     t->argument = "";
-    e->strict = true;
     for (int i = 0; i < e->n; i++) {
         tl_example *x = &e->examples[i];
         x->key = tl_draw(t, keys);
@@ -699,27 +697,27 @@ static void fill_travel(tl_teller *t, tl_episode *e, tl_dress d, tl_role role)
 }
 
 const tl_family tl_families[] = {
-    { "cue", fill_cue, 14, false, true, true },
-    { "field", fill_field, 20, false, true, true },
-    { "attribute", fill_attribute, 8, false, true, true },
-    { "desk", fill_desk, 16, false, true, true },
-    { "category", fill_category, 6, false, false, true },
-    { "sentiment", fill_sentiment, 3, false, false, true },
-    { "negation", fill_negation, 5, false, false, true },
-    { "section", fill_section, 4, false, false, true },
-    { "intent", fill_intent, 3, false, false, true },
-    { "priority", fill_priority, 5, false, false, true },
-    { "place", fill_place, 4, false, false, true },
-    { "threshold", fill_threshold, 5, false, false, true },
-    { "combined", fill_combined, 4, false, false, true },
-    { "compare", fill_compare, 2, false, false, true },
-    { "slot", fill_slot, 5, false, false, false },
-    { "summary", fill_summary, 4, false, false, false },
-    { "rewrite", fill_rewrite, 3, false, false, false },
-    { "urgency", fill_urgency, 1, true, true, true },
-    { "music", fill_music, 1, true, true, true },
-    { "weather", fill_weather, 1, true, true, true },
-    { "travel", fill_travel, 1, true, true, true },
+    { "cue", fill_cue, 14, false, TL_CUE_WORD, true },
+    { "field", fill_field, 20, false, TL_CUE_WORD, true },
+    { "attribute", fill_attribute, 8, false, TL_CUE_WORD, true },
+    { "desk", fill_desk, 16, false, TL_CUE_SENTENCE, true },
+    { "category", fill_category, 6, false, TL_CUE_NO, true },
+    { "sentiment", fill_sentiment, 3, false, TL_CUE_NO, true },
+    { "negation", fill_negation, 5, false, TL_CUE_NO, true },
+    { "section", fill_section, 4, false, TL_CUE_NO, true },
+    { "intent", fill_intent, 3, false, TL_CUE_NO, true },
+    { "priority", fill_priority, 5, false, TL_CUE_NO, true },
+    { "place", fill_place, 4, false, TL_CUE_NO, true },
+    { "threshold", fill_threshold, 5, false, TL_CUE_NO, true },
+    { "combined", fill_combined, 4, false, TL_CUE_NO, true },
+    { "compare", fill_compare, 2, false, TL_CUE_NO, true },
+    { "slot", fill_slot, 5, false, TL_CUE_NO, false },
+    { "summary", fill_summary, 4, false, TL_CUE_NO, false },
+    { "rewrite", fill_rewrite, 3, false, TL_CUE_NO, false },
+    { "urgency", fill_urgency, 1, true, TL_CUE_WORD, true },
+    { "music", fill_music, 1, true, TL_CUE_WORD, true },
+    { "weather", fill_weather, 1, true, TL_CUE_WORD, true },
+    { "travel", fill_travel, 1, true, TL_CUE_WORD, true },
 };
 
 const int tl_families_count = sizeof tl_families / sizeof tl_families[0];

@@ -21,12 +21,18 @@ typedef enum tl_dress {
  * caller clears it, after the format is drawn. */
 typedef void tl_fill_fn(tl_teller *t, tl_episode *e, tl_dress dress, tl_role role);
 
+typedef enum tl_cue {
+    TL_CUE_NO,
+    TL_CUE_SENTENCE, /* in sentences only */
+    TL_CUE_WORD,     /* from a few words on */
+} tl_cue;
+
 typedef struct tl_family {
     const char *name;
     tl_fill_fn *fill;
     int weight;    /* how often, among the families */
     bool held_out; /* never in the corpus */
-    bool cue;      /* one cue decides: used in the middle stages of the curriculum */
+    tl_cue cue;    /* whether one cue decides: the middle stages of the curriculum take such families alone */
     bool classes;  /* answers are labels: used in probes */
 } tl_family;
 

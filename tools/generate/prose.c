@@ -9,7 +9,7 @@
 #include <string.h>
 
 enum {
-    SENTENCES = 16
+    SENTENCES = 20
 };
 
 static const struct topic {
@@ -77,7 +77,8 @@ static const struct topic {
       { " please call me$t .", " i slept badly , and the @5 waits for me .", " i want no @f , please .",
         " i need new @8 , there is none left .", " they have @s since @d .", " my @5 is pregnant and lives$l .",
         " tea did not help me .", " i take the @x and some pills .", " my @b has @s , i am @e again .",
-        " the @a is with me$l .", " is the @x for the next @t ? i am not there .", " i work as a @j , my @5 is a @j .",
+        " it comes and goes , said the @j .", " the @a is with me$l , it ate and drank .",
+        " is the @x for the next @t ? i am not there .", " i work as a @j , my @5 is a @j .",
         " many pills are @q , some are @c .", " it is known that the @8 is @q .", " i have the @o , they have none .",
         " f #a , m #a , both wait$l ." } },
     { " ward : @7\nbed : #n\nUrgency: not known\nNote:$c .",
@@ -108,6 +109,9 @@ static const char *const common[] = {
     " where was the @a ?$l , they said .",
     " @3 the @j @6 .",
     " not every @8 is @q .",
+    " the board said @9 , @8 , @2 and @9 .",
+    " the words were @8 , @a , @o , @9 and @f .",
+    " the list at the @l has @4 , @c , @8 , @p and @m .",
 };
 
 static const char *const clauses[] = {
@@ -130,24 +134,39 @@ static const char *const clauses[] = {
     " the @7 @8 is @q",
 };
 
+/* A document may say a sentence again, word for word: so the copying of any word, a held-out label too, is asked
+ * for in plain text, outside of any task. */
+enum {
+    LINES_MAX = 20,
+    AGAIN_PERCENT = 15
+};
+
 int tl_prose(tl_teller *t, tl_buf *out, tl_err *err)
 {
     const struct topic *topic = &topics[tl_draw(t, TOPICS)];
-    int n = 0;
+    int n = 0, starts[LINES_MAX + 1] = { 0 }, sizes[LINES_MAX + 1] = { 0 };
     while (n < SENTENCES && topic->sentences[n]) n++;
     tl_teller_topic(t);
     tl_line line = { 0 };
     tl_tell(t, &line, topic->open);
-    TL_TRY(tl_buf_append(out, line.text, (size_t)line.size, err));
-    int sentences = tl_between(t, 4, 20);
+    int sentences = tl_between(t, 4, LINES_MAX);
     for (int i = 0; i < sentences; i++) {
+        TL_TRY(tl_buf_append(out, line.text, (size_t)line.size, err));
+        starts[i] = (int)out->size - line.size;
+        sizes[i] = line.size;
+        if (tl_chance(t, 12)) TL_TRY(tl_buf_puts(out, "\n", err));
         line.size = 0;
+        if (tl_chance(t, AGAIN_PERCENT)) {
+            int again = tl_draw(t, i + 1);
+            memcpy(line.text, out->data + starts[again], (size_t)sizes[again]);
+            line.size = sizes[again];
+            continue;
+        }
         tl_tell(t, &line,
                 tl_chance(t, 70) ? topic->sentences[tl_draw(t, n)]
                                  : common[tl_draw(t, sizeof common / sizeof common[0])]);
-        TL_TRY(tl_buf_append(out, line.text, (size_t)line.size, err));
-        if (tl_chance(t, 12)) TL_TRY(tl_buf_puts(out, "\n", err));
     }
+    TL_TRY(tl_buf_append(out, line.text, (size_t)line.size, err));
     return tl_buf_puts(out, "\n", err);
 }
 

@@ -2,12 +2,12 @@
  *
  * A case is drawn, judged by the rules and then told, as a patient's message or as an intake note.  Whatever a
  * rule asks about is in the text, sometimes in the clinic's own codes, so that the label follows from the text
- * but for the stated noise.  The complaint alone gives the base level, which is right in about 64 % of cases and
+ * but for the stated noise.  The complaint alone gives the base level, which is right in about 63 % of cases and
  * is what a few worked examples can show; the rest hangs on modifiers that act together and need many examples:
  *
  *     at once     chest pain from age 60 with sweating or since today; wheezing with oxygen below 90;
  *                 bleeding with blood thinner (code lmk)
- *     urgent      pregnant with belly pain, bleeding, headache or vomiting; under 2 years with fever or vomiting;
+ *     urgent      pregnant with belly pain, bleeding or headache; under 2 years with fever or cough;
  *                 back within days (code rtv); on blood thinner otherwise
  *     home        seen and settled by the nurse (code brk)
  *     soon        a wish for pills when none are left
@@ -35,7 +35,7 @@ enum {
     VALIDATION = 200,
     TEST = 500,
     NOISE_PERCENT = 4,
-    BASE_PERCENT = 64,
+    BASE_PERCENT = 63,
     STREAM_TRIAGE = 0x747269
 };
 
@@ -47,7 +47,6 @@ typedef enum complaint {
     BLEEDING,
     BELLY,
     FEVER,
-    VOMITING,
     HEADACHE,
     COUGH,
     ITCH,
@@ -61,15 +60,14 @@ static const struct {
     int base;          /* level */
     int weight;        /* how often */
 } complaints[COMPLAINTS] = {
-    [CHEST] = { "chest pain", NULL, 1, 12 },
-    [WHEEZING] = { "wheezing", "zet", 1, 10 },
+    [CHEST] = { "chest pain", NULL, 1, 9 },
+    [WHEEZING] = { "wheezing", "zet", 1, 8 },
     [BLEEDING] = { "bleeding of the leg", NULL, 2, 8 },
     [BELLY] = { "belly pain", "kip", 2, 10 },
-    [FEVER] = { "fever", NULL, 2, 10 },
-    [VOMITING] = { "vomiting", NULL, 2, 8 },
-    [HEADACHE] = { "headache", "wol", 3, 11 },
-    [COUGH] = { "cough", "dux", 3, 12 },
-    [ITCH] = { "itch", "jat", 4, 10 },
+    [FEVER] = { "fever", NULL, 2, 9 },
+    [HEADACHE] = { "headache", "wol", 3, 12 },
+    [COUGH] = { "cough", "dux", 3, 14 },
+    [ITCH] = { "itch", "jat", 4, 9 },
     [PILLS] = { "new pills", NULL, 4, 9 },
 };
 
@@ -86,7 +84,7 @@ static patient draw_patient(tl_teller *t)
     int sum = 0, at = 0;
     for (int c = 0; c < COMPLAINTS; c++) sum += complaints[c].weight;
     for (at = tl_draw(t, sum); at >= complaints[p.what].weight; p.what++) at -= complaints[p.what].weight;
-    bool infant = (p.what == FEVER || p.what == VOMITING || p.what == COUGH) && tl_chance(t, 14);
+    bool infant = (p.what == FEVER || p.what == COUGH) && tl_chance(t, 12);
     p.age = infant ? 1 : p.what == PILLS || p.what == CHEST ? tl_between(t, 25, 88) : tl_between(t, 3, 88);
     p.woman = tl_chance(t, 52);
     p.days = tl_chance(t, 22) ? 0 : tl_chance(t, 88) ? tl_between(t, 1, 9) : tl_between(t, 15, 40);
@@ -104,7 +102,7 @@ static patient draw_patient(tl_teller *t)
     p.known = !p.returned && tl_chance(t, 7);
     p.dressed = !p.returned && !p.known && tl_chance(t, 8);
     p.none_left = p.what == PILLS && tl_chance(t, 28);
-    p.coded = complaints[p.what].code && tl_chance(t, 22);
+    p.coded = complaints[p.what].code && tl_chance(t, 16);
     return p;
 }
 
@@ -120,9 +118,8 @@ static int judge(const patient *p)
     if (p->what == CHEST && p->age >= 60 && (p->sweating || p->days == 0)) return 0;
     if (p->what == WHEEZING && p->oxygen < 90) return 0;
     if (p->what == BLEEDING && p->thinner) return 0;
-    if (p->pregnant && (p->what == BELLY || p->what == BLEEDING || p->what == HEADACHE || p->what == VOMITING))
-        return 1;
-    if (p->age < 2 && (p->what == FEVER || p->what == VOMITING)) return 1;
+    if (p->pregnant && (p->what == BELLY || p->what == BLEEDING || p->what == HEADACHE)) return 1;
+    if (p->age < 2 && (p->what == FEVER || p->what == COUGH)) return 1;
     if (p->returned || p->thinner) return 1;
     if (p->dressed) return 4;
     if (p->none_left) return 2;
@@ -179,39 +176,47 @@ static int tell_facts(tl_teller *t, const patient *p, bool note, tl_line facts[]
 static void tell_patient(tl_teller *t, const patient *p, bool note, tl_line *line)
 {
     static const char *const chatter[] = {
-        " it is worse at night",
-        " i slept badly",
-        " i work as a @j",
+        " the % is worse at night",
+        " the % began at the @l",
+        " i slept badly with the %",
         " my @5 is with me",
         " please call after #h",
+        " i work as a @j",
+        " tea did not help the %",
         " i live near the @l",
-        " tea did not help",
-        " i have no car",
-        " the @b is fine",
+        " the % comes and goes",
+        " i ate @f and drank @f",
         " no @s",
-        " i ate @f",
-        " it began at the @l",
+        " it is about the %",
+        " @n said to ask about it",
+        " my @k is @q",
+        " my @a is @e",
+        " the @b is fine",
     };
     static const char *const remarks[] = {
-        " works as @j", " lives near the @l", " worse at night", " no @s",    " @b fine",     " seen by @n",
-        " came by @v",  " weight #w",         " pressure #b",    " @5 waits", " slept badly", " bed #n",
+        " works as @j", " lives near the @l", " % worse at night", " no @s",       " @b fine",
+        " seen by @n",  " came by @v",        " weight #w",        " pressure #b", " @5 waits",
+        " bed #n",      " % again",           " % at the @l",      " @k @q",       " sent by the @j",
+        " % and no @s",
     };
+    /* Remarks name none of the complaints: what is not there would read like one. */
+    static const char *const symptoms[] = { "wheezing", "bleeding", "fever", "headache", "cough", "itch" };
     tl_line facts[12];
     char text[160];
     int n = tell_facts(t, p, note, facts), order[12];
     const char *what = p->coded ? complaints[p->what].code : complaints[p->what].words;
     const char *const *extra = note ? remarks : chatter;
-    /* The complaint's own word would say more than was meant: remarks name other symptoms. */
-    int own = p->what == BLEEDING ? tl_lexicon_find("bleeding") : tl_lexicon_find(complaints[p->what].words);
-    if (own >= 0) t->taken[own] = 1;
-    int wanted = tl_between(t, 1, 3);
+    for (int i = 0; i < 6; i++) t->taken[tl_lexicon_find(symptoms[i])] = 1;
+    t->argument = p->what == PILLS ? "pills" : p->what == BLEEDING ? "bleeding" : what;
+    int wanted = tl_between(t, 1, 2);
     for (int i = 0, before = -1; i < wanted; i++) {
-        int at = tl_draw(t, 12);
+        int at = tl_draw(t, 16);
         if (at == before) continue;
         before = at;
         facts[n].size = 0;
         tl_tell(t, &facts[n++], extra[at]);
     }
+    t->argument = "";
     for (int i = 0; i < n; i++) order[i] = i;
     tl_rng_shuffle(&t->rng, order, (size_t)n);
     line->size = 0;
@@ -240,7 +245,7 @@ static void tell_patient(tl_teller *t, const patient *p, bool note, tl_line *lin
         }
         tl_line_put(line, ".");
     }
-    if (own >= 0) t->taken[own] = 0;
+    for (int i = 0; i < 6; i++) t->taken[tl_lexicon_find(symptoms[i])] = 0;
 }
 
 /* ---- files ----------------------------------------------------------------------------------------------- */
@@ -264,29 +269,27 @@ static const char task_yaml[] =
 static const char readme[] =
     "# triage: a synthetic task\n"
     "\n"
-    "Messages of patients and intake notes of a clinic that does not exist, with five levels of urgency: immediate,\n"
-    "urgent, soon, routine, home. Every text and label comes from a generator and its rules; nobody's data is in it,\n"
-    "and no medicine: the levels must not guide the care of anyone.\n"
+    "Messages of patients and intake notes of a clinic that does not exist, with five levels of urgency:\n"
+    "immediate, urgent, soon, routine, home. Every text and label comes from a generator and its rules; nobody's\n"
+    "data is in it, and no medicine: the levels must not guide the care of anyone.\n"
     "\n"
-    "Made by `tailor-generate task triage --seed %llu --output tasks/triage`; the same command gives the same bytes.\n"
-    "1,000 training, 200 validation and 500 test examples; no text occurs twice.\n"
+    "Made by `tailor-generate task triage --seed %llu --output tasks/triage`; the same command gives the same\n"
+    "bytes. 1,000 training, 200 validation and 500 test examples; no text occurs twice.\n"
     "\n"
     "The rules, in outline (in full at the top of `tools/generate/triage.c`):\n"
     "\n"
-    "- Ten complaints have a base level each; it alone is right in about %d %% of cases. Notes may name five of them\n"
-    "  by a code of the clinic (kip, zet, wol, dux, jat).\n"
+    "- Nine complaints have a base level each; it alone is right in about %d %% of cases. Five of them also go by a\n"
+    "  code of the clinic (kip, zet, wol, dux, jat).\n"
     "- Some findings make a complaint immediate: chest pain from 60 on with sweating or since today, wheezing with\n"
     "  oxygen below 90, bleeding on blood thinner (lmk).\n"
-    "- Pregnancy and an age under two raise some complaints to urgent, blood thinner and coming back within days "
-    "(rtv)\n"
-    "  all others; what the nurse has settled (brk) stays at home; a temp of 39.5 or weakness on one side raise, "
-    "known\n"
-    "  for long (vno) or longer than two weeks lower some complaints by a level or two.\n"
-    "- %d %% of the labels, drawn at random in every split, are moved to the level beside the right one, as people "
-    "differ.\n"
-    "  So about %d %% is the best that any method can reach.\n"
+    "- Pregnancy and an age under two raise some complaints to urgent, blood thinner and coming back within days\n"
+    "  (rtv) all of them; what the nurse has settled (brk) stays at home; a wish for pills is soon where none are\n"
+    "  left; a temp of 39.5 or weakness on one side raise, known for long (vno) or longer than two weeks lower some\n"
+    "  complaints by a level or two.\n"
+    "- %d %% of the labels, drawn at random in every split, are moved to the level beside the right one, as people\n"
+    "  differ. So about %d %% is the best that any method can reach.\n"
     "\n"
-    "Costs count under-triage double, and four times for an immediate case; over-triage counts once for each level.\n";
+    "Costs count under-triage double, and four times for an immediate case; over-triage counts once a level.\n";
 
 /* Add text; false where it was there. FNV-1a, 64 bits: among a few thousand texts, equal means equal. */
 static bool set_add(uint64_t *slots, size_t size, const char *text)
@@ -330,7 +333,7 @@ static int put_split(tl_teller *t, const char *dir, const char *name, int count,
         tell_patient(t, &p, tl_chance(t, 50), &line);
         int tokens = tl_tokens_about(line.text), level = judge(&p);
         if (tl_chance(t, NOISE_PERCENT)) level += level == 0 ? 1 : level == LEVELS - 1 || tl_chance(t, 50) ? -1 : 1;
-        if (tokens < 18 || tokens > 45 || !set_add(slots, SLOTS, line.text)) continue;
+        if (tokens < 16 || tokens > 45 || !set_add(slots, SLOTS, line.text)) continue;
         i++;
         rc = tl_buf_puts(&o.text, "{\"text\": ", err);
         if (rc == 0) rc = tl_json_put(&o.text, line.text, err);
