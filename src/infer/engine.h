@@ -80,7 +80,7 @@ int tl_engine_text_loss(tl_engine *e, const int *ids, size_t n, tl_adapter *adap
 typedef enum tl_finish {
     TL_FINISH_STOP,    /* a stop id was drawn; it is not among the ids */
     TL_FINISH_LENGTH,  /* max_tokens are there */
-    TL_FINISH_CONTEXT, /* tl_engine_positions are used up */
+    TL_FINISH_CONTEXT, /* the context is full */
     TL_FINISH_CALLER,  /* on_token said so */
 } tl_finish;
 

@@ -7,20 +7,27 @@
 void tl_page_pool_lay(tl_page_pool *p, tl_arena *a, int n, size_t k_floats, size_t v_floats)
 {
     assert(n > 0 && n <= 1 << 30);
-    *p = (tl_page_pool){ .n = n, .k_floats = k_floats, .v_floats = v_floats, .n_buckets = 1, .first = -1, .last = -1 };
+    *p = (tl_page_pool){ .n = n, .k_floats = k_floats, .v_floats = v_floats, .n_buckets = 1 };
     while (p->n_buckets < n) p->n_buckets *= 2;
     p->k = tl_arena_floats(a, (size_t)n * k_floats);
     p->v = tl_arena_floats(a, (size_t)n * v_floats);
     p->pages = tl_arena_take(a, (size_t)n * sizeof *p->pages);
     p->buckets = tl_arena_ints(a, (size_t)p->n_buckets);
-    if (!p->pages) return; /* measuring */
+    if (p->pages) tl_page_pool_clear(p); /* else measuring */
+}
+
+void tl_page_pool_clear(tl_page_pool *p)
+{
+    memset(p->k, 0, (size_t)p->n * p->k_floats * sizeof(float));
+    memset(p->v, 0, (size_t)p->n * p->v_floats * sizeof(float));
     for (int i = 0; i < p->n_buckets; i++) p->buckets[i] = -1;
-    for (int i = 0; i < n; i++) {
-        p->pages[i] = (tl_page){ .before = i - 1, .after = i + 1 < n ? i + 1 : -1, .chain = -1 };
+    for (int i = 0; i < p->n; i++) {
+        assert(p->pages[i].references == 0);
+        p->pages[i] = (tl_page){ .before = i - 1, .after = i + 1 < p->n ? i + 1 : -1, .chain = -1 };
     }
     p->first = 0;
-    p->last = n - 1;
-    p->idle = n;
+    p->last = p->n - 1;
+    p->idle = p->n;
 }
 
 /* The bucket of a name; sha256 is mixed well enough to take its first bytes. */

@@ -49,6 +49,9 @@ typedef struct tl_page_pool {
  */
 void tl_page_pool_lay(tl_page_pool *p, tl_arena *a, int n, size_t k_floats, size_t v_floats);
 
+/* Forget every page and zero all memory; none may be held. */
+void tl_page_pool_clear(tl_page_pool *p);
+
 /* A page for the caller, without a name, held once; idle must not be 0. */
 int tl_page_take(tl_page_pool *p);
 
