@@ -4,7 +4,7 @@
  *     int id = tl_lexicon_first('a') + 3;          the fourth animal
  *     puts(tl_lexicon_word(id));
  *
- * A small model has room for few words, so the lexicon is closed: about nine hundred words, each of one kind,
+ * A small model has room for few words, so the lexicon is closed: about six hundred words, each of one kind,
  * each common enough to become one token.  A kind is a letter or digit (the table in lexicon.c); templates
  * name kinds by it.  Words have a role as labels: most never are one, some may be an episode's label, and
  * some are held out: they occur in text and never as an answer of the training corpus, so that a probe with
