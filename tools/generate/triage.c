@@ -17,7 +17,7 @@
  *
  * The first line that fits decides, the last two add up, and nothing but the first line makes a case immediate.
  *
- * Five complaints have a code of their own in notes (kip is belly pain), as clinics do.
+ * Five complaints have a code of their own (kip is belly pain), as clinics do, and patients pick it up.
  *
  * Label noise: 4 % of labels are moved to a level beside the right one. */
 #include "triage.h"
@@ -55,10 +55,10 @@ typedef enum complaint {
 } complaint;
 
 static const struct {
-    const char *words; /* in a message */
-    const char *code;  /* in a note, in place of the words now and then; NULL: none */
-    int base;          /* level */
-    int weight;        /* how often */
+    const char *words;
+    const char *code; /* in place of the words now and then; NULL: none */
+    int base;         /* level */
+    int weight;       /* how often */
 } complaints[COMPLAINTS] = {
     [CHEST] = { "chest pain", NULL, 1, 9 },
     [WHEEZING] = { "wheezing", "zet", 1, 8 },
