@@ -196,10 +196,11 @@ static void lay_pages(const tl_batch *b, tl_acts *acts)
 /* ---- the operations ---- */
 
 /* y (+)= x W^T + b, and each run's adapter on its rows. */
-static void linear(const tl_model *m, tl_stream *s, const tl_batch *b, tl_layer_acts *a, int layer, int j, float *y,
+static void linear(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_acts *acts, int layer, int j, float *y,
                    const float *x, bool accumulate)
 {
     const tl_backend *be = m->backend;
+    const tl_layer_acts *a = &acts->layers[layer];
     const tl_weight *w = &m->layers[layer].linear[j], *bias = &m->layers[layer].bias[j];
     be->linear(s, y, x, tl_weight_matrix(w), b->N, w->rows, w->cols, accumulate);
     if (bias->data) be->bias(s, y, tl_weight_f32(bias), b->N, w->rows);
@@ -213,7 +214,7 @@ static void linear(const tl_model *m, tl_stream *s, const tl_batch *b, tl_layer_
         const tl_lora *lora = run.adapter ? tl_adapter_of(run.adapter, layer, j, &row_of_b) : NULL;
         if (!lora || lora->r == 0) continue;
         size_t row = (size_t)run.row;
-        float *low = a->low[module] + row * (size_t)lora->r;
+        float *low = a->low[module] + row * (size_t)acts->size.max_rank; /* runs may differ in r */
         if (first) { /* the products of a module share scale * x A^T */
             be->linear(s, low, x + row * (size_t)w->cols, tl_weight_matrix(&lora->a), run.rows, lora->r, w->cols,
                        false);
@@ -241,9 +242,9 @@ static void attention_block(const tl_model *m, tl_stream *s, const tl_batch *b, 
     tl_layer_acts *a = &acts->layers[l];
     tl_attention att = tl_batch_attention(m, b, acts, l);
     norm(m, s, a->norm1, a->mean1, a->rstd1, a->x, &m->layers[l].norm1, &m->layers[l].norm1_bias, b->N);
-    linear(m, s, b, a, l, TL_Q, a->q, a->norm1, false);
-    linear(m, s, b, a, l, TL_K, a->k, a->norm1, false);
-    linear(m, s, b, a, l, TL_V, a->v, a->norm1, false);
+    linear(m, s, b, acts, l, TL_Q, a->q, a->norm1, false);
+    linear(m, s, b, acts, l, TL_K, a->k, a->norm1, false);
+    linear(m, s, b, acts, l, TL_V, a->v, a->norm1, false);
     if (c->position == TL_POSITION_ROPE) {
         be->rope(s, a->q, b->positions, m->rope_cos, m->rope_sin, b->N, c->H, c->h, false);
         be->rope(s, a->k, b->positions, m->rope_cos, m->rope_sin, b->N, c->G, c->h, false);
@@ -251,7 +252,7 @@ static void attention_block(const tl_model *m, tl_stream *s, const tl_batch *b, 
     be->kv_write(s, &att, a->k, a->v);
     be->attention(s, &att, a->att, a->lse, a->q);
     memcpy(a->mid, a->x, (size_t)b->N * (size_t)c->D * sizeof *a->mid);
-    linear(m, s, b, a, l, TL_O, a->mid, a->att, true);
+    linear(m, s, b, acts, l, TL_O, a->mid, a->att, true);
 }
 
 static void hidden_block(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_acts *acts, int l, float *next)
@@ -261,15 +262,15 @@ static void hidden_block(const tl_model *m, tl_stream *s, const tl_batch *b, con
     size_t n = (size_t)b->N * (size_t)c->F;
     norm(m, s, a->norm2, a->mean2, a->rstd2, a->mid, &m->layers[l].norm2, &m->layers[l].norm2_bias, b->N);
     if (c->activation == TL_ACTIVATION_SWIGLU) {
-        linear(m, s, b, a, l, TL_GATE, a->gate, a->norm2, false);
-        linear(m, s, b, a, l, TL_UP, a->up, a->norm2, false);
+        linear(m, s, b, acts, l, TL_GATE, a->gate, a->norm2, false);
+        linear(m, s, b, acts, l, TL_UP, a->up, a->norm2, false);
         m->backend->swiglu(s, a->hidden, a->gate, a->up, n);
     } else {
-        linear(m, s, b, a, l, TL_UP, a->up, a->norm2, false);
+        linear(m, s, b, acts, l, TL_UP, a->up, a->norm2, false);
         m->backend->gelu(s, a->hidden, a->up, n);
     }
     memcpy(next, a->mid, (size_t)b->N * (size_t)c->D * sizeof *next);
-    linear(m, s, b, a, l, TL_DOWN, next, a->hidden, true);
+    linear(m, s, b, acts, l, TL_DOWN, next, a->hidden, true);
 }
 
 void tl_forward(const tl_model *m, tl_stream *s, const tl_batch *b, tl_acts *acts)

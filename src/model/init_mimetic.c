@@ -5,7 +5,7 @@
  * heads.  A vector norm of about 1 an embedding row (deviation s = 1/sqrt(D)) makes the norms' gains 1 fit.
  *
  *   local head   q = k = amplitude_i e_0^T on the pairs with frequency in [0.01, 0.4],   o v = 1.5 s (R P_h) P_h^T
- *   match head   q = k = a S R^T on the pairs with frequency <= 0.02, S with orthonormal rows,   o v = s P_h P_h^T */
+ *   match head   q = k = 2 a S R^T on the pairs with frequency <= 0.02, S with orthonormal rows,   o v = s P_h P_h^T */
 #include "model/init_mimetic.h"
 
 #include "base/rng.h"
@@ -17,13 +17,14 @@
 
 /* Found by small trials (two layers, width 128): with these the jump came at 0.8 million tokens, without at over 7. */
 static const struct {
-    double constant, noise, local_low, local_high, local_gain, match_frequency, last_gain;
+    double constant, noise, local_low, local_high, local_gain, match_frequency, match_gain, last_gain;
 } shape = { .constant = 0.25,
             .noise = 0.25,
             .local_low = 0.01,
             .local_high = 0.4,
             .local_gain = 1.5,
             .match_frequency = 0.02,
+            .match_gain = 2.0,
             .last_gain = 0.5 };
 
 static void normal(float *x, size_t n, double deviation, tl_rng *r)
@@ -106,7 +107,7 @@ static void match_head(const tl_config *c, tl_layer *y, space *p, int head)
     for (int i = 0; i < half; i++) slow += frequency(c, i) <= shape.match_frequency;
     int rows = 2 * slow < p->n ? 2 * slow : p->n;
     orthonormal(p->match, rows, p->n, &p->rng);
-    double a = sqrt(sqrt(c->h) / rows);
+    double a = shape.match_gain * sqrt(sqrt(c->h) / rows);
     for (int j = TL_Q; j <= TL_K; j++) {
         float *w = (float *)y->linear[j].data + (size_t)head * (size_t)c->h * (size_t)c->D;
         for (int r = 0; r < rows; r++) {

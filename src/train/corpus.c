@@ -1,12 +1,15 @@
 /* corpus.c - lines to samples. */
 #include "train/corpus.h"
 
+#include "base/buf.h"
+
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define LINE_LIMIT ((size_t)1 << 24)
 
 struct tl_corpus {
     char *path;            /* owned */
@@ -47,23 +50,39 @@ void tl_corpus_close(tl_corpus *c)
 }
 
 /* Append the ids of text, all learnt or none. */
-static int append(const tl_corpus *c, tl_ids *ids, tl_ids *trained, const json_t *text, int learnt, tl_err *err)
+static int append(const tl_corpus *c, tl_ids *ids, tl_ids *trained, const char *text, size_t size, int learnt,
+                  tl_err *err)
 {
-    TL_TRY(tl_tokenizer_encode(c->t, json_string_value(text), json_string_length(text), TL_ENCODE_AS_TEXT, ids, err));
+    TL_TRY(tl_tokenizer_encode(c->t, text, size, TL_ENCODE_AS_TEXT, ids, err));
     while (trained->size < ids->size) TL_TRY(tl_ids_push(trained, learnt, err));
     return 0;
 }
 
-static int encode_spans(const tl_corpus *c, const json_t *spans, tl_ids *ids, tl_ids *trained, tl_err *err)
+static int append_spans(const tl_corpus *c, const json_t *spans, tl_buf *text, tl_ids *ids, tl_ids *trained,
+                        tl_err *err)
 {
+    int kind = 0;
     for (size_t i = 0; i < json_array_size(spans); i++) {
         const json_t *span = json_array_get(spans, i), *s = json_array_get(span, 0), *w = json_array_get(span, 1);
         if (json_array_size(span) != 2 || !json_is_string(s) || !json_is_integer(w) ||
             (json_integer_value(w) != 0 && json_integer_value(w) != 1))
             return tl_fail(err, TL_EDATA, "%s:%ld: span %zu is not [text, 0 or 1]", c->path, c->number, i + 1);
-        TL_TRY(append(c, ids, trained, s, (int)json_integer_value(w), err));
+        if ((int)json_integer_value(w) != kind) {
+            TL_TRY(append(c, ids, trained, text->data ? text->data : "", text->size, kind, err));
+            tl_buf_clear(text);
+            kind = !kind;
+        }
+        TL_TRY(tl_buf_append(text, json_string_value(s), json_string_length(s), err));
     }
-    return 0;
+    return append(c, ids, trained, text->data ? text->data : "", text->size, kind, err);
+}
+
+static int encode_spans(const tl_corpus *c, const json_t *spans, tl_ids *ids, tl_ids *trained, tl_err *err)
+{
+    tl_buf text = tl_buf_make(LINE_LIMIT);
+    int rc = append_spans(c, spans, &text, ids, trained, err);
+    tl_buf_reset(&text);
+    return rc;
 }
 
 static int to_sample(tl_corpus *c, const tl_ids *ids, const tl_ids *trained, tl_sample *out, tl_err *err)
@@ -93,7 +112,8 @@ static int parse(tl_corpus *c, const json_t *o, tl_ids *ids, tl_ids *trained, tl
         TL_TRY(tl_ids_push(ids, bos, err));
         TL_TRY(tl_ids_push(trained, 0, err));
     }
-    TL_TRY(all ? append(c, ids, trained, all, 1, err) : encode_spans(c, spans, ids, trained, err));
+    TL_TRY(all ? append(c, ids, trained, json_string_value(all), json_string_length(all), 1, err)
+               : encode_spans(c, spans, ids, trained, err));
     if (eos >= 0) {
         TL_TRY(tl_ids_push(ids, eos, err));
         TL_TRY(tl_ids_push(trained, 1, err));

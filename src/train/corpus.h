@@ -3,8 +3,8 @@
  *     {"text": "..."}                                     every token is learnt
  *     {"spans": [["Message: ...\nUrgency:", 0], [" red\n", 1], ...]}   those of spans with 1 are
  *
- * A document becomes BOS, its tokens, EOS (learnt too).  Each span is encoded for itself,
- * as inputs and answers are when the base is used.  Other keys are notes for people. */
+ * A document becomes BOS, its tokens, EOS (learnt too).  Neighbouring spans of the same kind are one text; each text is
+ * encoded for itself, as prompts and answers are when the base is used.  Other keys are notes for people. */
 #ifndef TL_TRAIN_CORPUS_H
 #define TL_TRAIN_CORPUS_H
 

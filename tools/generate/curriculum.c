@@ -30,8 +30,11 @@ static const struct {
     double share;
     int mix[DOC_KINDS]; /* recall, long, word, sentence, family, prose */
 } stages[STAGES] = {
-    { 0.03, { 75, 0, 0, 0, 0, 25 } },  { 0.03, { 22, 15, 40, 0, 0, 23 } }, { 0.06, { 8, 6, 45, 16, 0, 25 } },
-    { 0.12, { 4, 3, 8, 45, 10, 30 } }, { 0.76, { 3, 2, 5, 14, 26, 50 } },
+    { 0.03, { 90, 0, 0, 0, 0, 10 } },
+    { 0.03, { 35, 15, 40, 0, 0, 10 } },
+    { 0.06, { 10, 6, 50, 16, 0, 18 } },
+    { 0.12, { 5, 3, 12, 45, 10, 25 } },
+    { 0.76, { 3, 2, 5, 15, 30, 45 } },
 };
 
 /* Mean tokens of a document of each kind, as tl_tokens_about counts, measured over a corpus of 5 million tokens. */

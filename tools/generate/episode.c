@@ -238,9 +238,12 @@ int tl_episode_write(const tl_episode *e, tl_buf *out, tl_err *err)
         TL_TRY(tl_json_put(out, line.text, err));
         TL_TRY(tl_buf_puts(out, ",0],[", err));
         tl_episode_answer(e, i, &line);
+        TL_TRY(tl_json_put(out, line.text, err));
+        TL_TRY(tl_buf_puts(out, tl_episode_learnt(e, i) ? ",1],[" : ",0],[", err));
+        line.size = 0; /* what follows the answer is not learnt: it is the same each time and would drown the labels */
         tl_line_put(&line, e->format.after);
         TL_TRY(tl_json_put(out, line.text, err));
-        TL_TRY(tl_buf_puts(out, tl_episode_learnt(e, i) ? ",1]" : ",0]", err));
+        TL_TRY(tl_buf_puts(out, ",0]", err));
     }
     TL_TRY(tl_buf_puts(out, "],\"kind\":\"episode\",\"family\":\"", err));
     TL_TRY(tl_buf_puts(out, e->family, err));

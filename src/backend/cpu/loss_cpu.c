@@ -46,7 +46,7 @@ void TL_CPU(cross_entropy)(tl_stream *s, float *loss, float *logits, const int *
         float *x = logits + (size_t)n * (size_t)V;
         float top = row_top(x, V), at = x[targets[n]], w = weights[n];
         float sum = row_exp_sum(x, x, top, V);
-        loss[n] = w * (logf(sum) + top - at);
+        loss[n] = w * (logf(sum) - (at - top));
         float scale = w / sum;
         for (int v = 0; v < V; v++) x[v] *= scale;
         x[targets[n]] -= w;
@@ -68,14 +68,15 @@ void TL_CPU(adamw)(tl_stream *s, float *p, const float *g, float *m, float *v, s
     const vf b1 = vf_set(step->beta1), c1 = vf_set(1 - step->beta1), b2 = vf_set(step->beta2),
              c2 = vf_set(1 - step->beta2), scale = vf_set(step->grad_scale);
     const vf rate = vf_set(step->lr / step->correction1), root = vf_set(1.0f / sqrtf(step->correction2)),
-             eps = vf_set(step->eps), keep = vf_set(1 - step->lr * step->weight_decay);
+             eps = vf_set(step->eps), decay = vf_set(step->lr * step->weight_decay);
 #pragma omp parallel for num_threads(s->threads) schedule(static) if (WORTH(s, n))
     for (size_t i = 0; i < n; i += W) {
         size_t c = n - i < W ? n - i : W;
         vf gi = (c == W ? vf_load(g + i) : vf_part(g + i, c, 0)) * scale;
         vf mi = vf_fma(b1, c == W ? vf_load(m + i) : vf_part(m + i, c, 0), c1 * gi);
         vf vi_ = vf_fma(b2, c == W ? vf_load(v + i) : vf_part(v + i, c, 0), c2 * gi * gi);
-        vf pi = (c == W ? vf_load(p + i) : vf_part(p + i, c, 0)) * keep - rate * mi / (vf_sqrt(vi_) * root + eps);
+        vf pi = c == W ? vf_load(p + i) : vf_part(p + i, c, 0);
+        pi -= vf_fma(decay, pi, rate * mi / (vf_sqrt(vi_) * root + eps));
         if (c == W) {
             vf_store(m + i, mi);
             vf_store(v + i, vi_);
