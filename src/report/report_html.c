@@ -32,7 +32,7 @@ static const char style[] =
     "white-space:nowrap}th{font-weight:600}thead th{vertical-align:bottom;color:var(--soft)}tbody "
     "th,th.l{text-align:left}"
     "tbody th{position:sticky;left:0;background:var(--paper)}td.best{font-weight:700}\n"
-    ".grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,340px),1fr));gap:1.2rem 2rem}"
+    ".grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr));gap:1.2rem 2rem}"
     "figure{margin:0;min-width:0;max-width:520px;break-inside:avoid}figure svg{width:100%;height:auto;display:block}\n"
     ".legend{display:flex;flex-wrap:wrap;gap:.2rem 1.1rem;list-style:none;padding:0;font-size:.9rem}"
     ".key{width:14px;height:14px;vertical-align:-2px;margin-right:.35rem}\n"
@@ -69,6 +69,20 @@ static void best_names(tl_page *p, const tl_report *r, int best, const char *met
     }
 }
 
+/* Which methods the paired tests do not tell from the best: a headline alone would hide that. */
+static void not_worse(tl_page *p, const tl_report *r, const char *best)
+{
+    int n = 0;
+    for (int i = 0; best && i < r->n_comparisons; i++) {
+        const tl_comparison *c = &r->comparisons[i];
+        bool first = strcmp(c->a, best) == 0, second = strcmp(c->b, best) == 0;
+        if (first == second || tl_comparison_differs(c)) continue;
+        tl_page_put(p, n++ ? ", " : "<p>Not told apart from it by the paired test: ");
+        tl_page_text(p, first ? c->b : c->a);
+    }
+    if (n) tl_page_put(p, ".</p>\n");
+}
+
 static void headline(tl_page *p, const tl_report *r)
 {
     const char *metric = tl_report_main_metric(r);
@@ -85,6 +99,7 @@ static void headline(tl_page *p, const tl_report *r)
         tl_page_put(p, " measured is %s, with ", tl_word_interval(words, x));
         best_names(p, r, best, metric);
         tl_page_put(p, "</h1>\n");
+        not_worse(p, r, r->methods[best].name);
     }
     tl_page_put(p, "<p>");
     tl_page_text(p, r->task_description);
