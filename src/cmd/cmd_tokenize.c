@@ -1,6 +1,6 @@
 /* cmd_tokenize.c - text from standard input to ids, ids to text, or a new vocabulary from a corpus. */
 #include "cmd/options.h"
-#include "io/atomic.h"
+#include "io/json.h"
 #include "text/bpe_train.h"
 #include "text/tokenizer.h"
 
@@ -69,7 +69,7 @@ static int decode(const tl_tokenizer *t, tl_err *err)
 static int count_line(tl_bpe_trainer *t, const char *line, size_t size, long number, tl_err *err)
 {
     json_error_t bad;
-    json_t *doc = json_loadb(line, size, 0, &bad);
+    json_t *doc = tl_json_parse(line, size, &bad);
     if (!doc) return tl_fail(err, TL_EDATA, "%s:%ld: not a JSON object: %s", o.train, number, bad.text);
     const json_t *text = json_object_get(doc, "text"), *spans = json_object_get(doc, "spans");
     int rc = 0;

@@ -2,6 +2,7 @@
 #include "train/corpus.h"
 
 #include "base/buf.h"
+#include "io/json.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -129,7 +130,7 @@ int tl_corpus_next(tl_corpus *c, tl_sample *out, bool *more, tl_err *err)
     if (n < 0) return ferror(c->file) ? tl_fail(err, TL_EIO, "%s: cannot be read: %s", c->path, strerror(errno)) : 0;
     c->number++;
     json_error_t bad;
-    json_t *o = json_loadb(c->line, (size_t)n, 0, &bad);
+    json_t *o = tl_json_parse(c->line, (size_t)n, &bad);
     if (!o) return tl_fail(err, TL_EDATA, "%s:%ld: not a JSON object: %s", c->path, c->number, bad.text);
     tl_ids ids = { 0 }, trained = { 0 };
     int rc = parse(c, o, &ids, &trained, out, err);

@@ -1,0 +1,49 @@
+/* cmd_train.c - tune a base on a task: an adapter, or all its weights. */
+#include "base/log.h"
+#include "cmd/methods.h"
+
+#include <stdio.h>
+
+static struct {
+    const char *method, *output;
+    int seed;
+} o = { .method = "lora", .seed = 1 };
+
+static const tl_option rows[] = {
+    TL_WORK_ROWS,
+    { "method", 's', &o.method, "NAME", "lora, full, lora+few-shot or full+few-shot" },
+    { "output", 's', &o.output, "DIR", "where the variant goes" },
+    { "seed", 'i', &o.seed, "N", "of first weights, order and worked examples" },
+    TL_PROMPT_ROWS,
+    TL_TUNE_ROWS,
+    { 0 },
+};
+
+static int run_train(int argc, char **argv, tl_err *err)
+{
+    tl_positional p;
+    tl_opened opened;
+    tl_method m;
+    tl_method_spent spent = { 0 };
+    tl_variant *v = NULL;
+    TL_TRY(tl_options_parse(&tl_cmd_train, rows, argc, argv, 1, &p, err));
+    if (p.help) return 0;
+    if (!o.output) return tl_fail(err, TL_EUSAGE, "tailor train: --output DIR is wanted");
+    TL_TRY(tl_method_parse(&m, o.method, err));
+    if (m.tuning == TL_TUNING_NONE)
+        return tl_fail(err, TL_EUSAGE, "tailor train: %s trains nothing; tailor prompt makes its variant", m.name);
+    TL_TRY(tl_opened_open(&opened, p.items[0], TL_TASK_ALL, err));
+    int rc = tl_method_run(&v, &m, &opened.work, &tl_flags.o, (uint64_t)o.seed, &spent, err);
+    if (rc == 0) rc = tl_variant_write(v, tl_flags.model, o.output, err);
+    if (rc == 0)
+        printf("%s: %.0f trainable parameters, %.0f trained tokens, %.1f s, %.3g FLOPs, best epoch %d; variant in %s\n",
+               m.name, spent.trainable_parameters, spent.trained_tokens, spent.seconds, spent.flops, spent.best_epoch,
+               o.output);
+    tl_variant_free(v);
+    tl_method_spent_reset(&spent);
+    tl_opened_close(&opened);
+    return rc;
+}
+
+const tl_command tl_cmd_train = { "train", "tune a base on a task: an adapter, or all its weights",
+                                  "TASK --output DIR [--method lora|full] [--model DIR]", run_train };

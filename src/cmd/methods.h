@@ -1,0 +1,63 @@
+/* methods.h - what the commands that run methods share: their flags, and the base, task and stream they work on. */
+#ifndef TL_CMD_METHODS_H
+#define TL_CMD_METHODS_H
+
+#include "cmd/options.h"
+#include "method/method.h"
+
+/* Flags of tuning and prompting, as rows for a command's table: { TL_METHOD_ROWS, ..., { 0 } }. */
+typedef struct tl_method_flags {
+    const char *model, *schedule, *precision;
+    int threads;
+    bool quiet, last_epoch, unbalanced;
+    tl_method_options o;
+} tl_method_flags;
+
+extern tl_method_flags tl_flags;
+
+#define TL_WORK_ROWS                                                                                                   \
+    { "model", 's', &tl_flags.model, "DIR", "the base" }, { "threads", 'i', &tl_flags.threads, "N", "0: all" },        \
+        { "precision", 's', &tl_flags.precision, "KIND", "of products: f32 or bf16" },                                 \
+    {                                                                                                                  \
+        "quiet", 'b', &tl_flags.quiet, NULL, "say nothing but results and errors"                                      \
+    }
+
+#define TL_PROMPT_ROWS                                                                                                 \
+    { "k", 'i', &tl_flags.o.k, "N", "worked examples; -1: as many of 16 as fit (of 4 where tuning comes along)" },     \
+    {                                                                                                                  \
+        "unbalanced", 'b', &tl_flags.unbalanced, NULL, "draw them as the labels come, not label by label"              \
+    }
+
+#define TL_TUNE_ROWS                                                                                                   \
+    { "epochs", 'i', &tl_flags.o.epochs, "N", "over the training split" },                                             \
+        { "batch", 'i', &tl_flags.o.batch, "N", "samples of a step" },                                                 \
+        { "lora-lr", 'd', &tl_flags.o.lora_lr, "RATE", "peak learning rate of adapters" },                             \
+        { "full-lr", 'd', &tl_flags.o.full_lr, "RATE", "peak learning rate of full fine-tuning" },                     \
+        { "schedule", 's', &tl_flags.schedule, "KIND", "constant, linear or cosine" },                                 \
+        { "warmup", 'd', &tl_flags.o.warmup, "SHARE", "of the steps" },                                                \
+        { "weight-decay", 'd', &tl_flags.o.weight_decay, "W", "of AdamW, on matrices" },                               \
+        { "max-grad-norm", 'd', &tl_flags.o.max_grad_norm, "NORM", "clipping; 0: none" },                              \
+        { "micro-batch", 'i', &tl_flags.o.max_rows, "N", "tokens run at once" },                                       \
+        { "last-epoch", 'b', &tl_flags.last_epoch, NULL,                                                               \
+          "keep the last weights, not those of the lowest validation loss" },                                          \
+        { "lora-r", 'i', &tl_flags.o.lora_r, "N", "rank" },                                                            \
+        { "lora-alpha", 'f', &tl_flags.o.lora_alpha, "A", "scale is alpha / r" },                                      \
+        { "rslora", 'b', &tl_flags.o.rslora, NULL, "scale is alpha / sqrt(r)" },                                       \
+    {                                                                                                                  \
+        "lora-targets", 's', &tl_flags.o.lora_targets, "NAMES", "all-linear, or modules with commas"                   \
+    }
+
+/* Base, tokenizer, task and stream; work borrows from here. */
+typedef struct tl_opened {
+    tl_model *base;
+    tl_tokenizer *tokenizer;
+    tl_task *task;
+    tl_stream stream;
+    tl_work work;
+} tl_opened;
+
+/* Open what tl_flags and the task's directory say; splits as in tl_task_open. */
+int tl_opened_open(tl_opened *out, const char *task_dir, unsigned splits, tl_err *err);
+void tl_opened_close(tl_opened *w);
+
+#endif

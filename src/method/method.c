@@ -1,0 +1,131 @@
+/* method.c - the ways, as data: what is drawn to stand in front, and what is given gradients. */
+#include "method/method.h"
+
+#include "method/prompt.h"
+#include "method/tune.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    tl_tuning tuning;
+    bool few_shot;
+} ways[] = {
+    { "zero-shot", TL_TUNING_NONE, false },    { "few-shot", TL_TUNING_NONE, true },
+    { "lora", TL_TUNING_LORA, false },         { "full", TL_TUNING_FULL, false },
+    { "lora+few-shot", TL_TUNING_LORA, true }, { "full+few-shot", TL_TUNING_FULL, true },
+};
+
+int tl_method_parse(tl_method *out, const char *name, tl_err *err)
+{
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        if (strcmp(ways[i].name, name) != 0) continue;
+        *out = (tl_method){ .tuning = ways[i].tuning, .few_shot = ways[i].few_shot };
+        snprintf(out->name, sizeof out->name, "%s", name);
+        return 0;
+    }
+    return tl_fail(err, TL_EUSAGE,
+                   "method '%s' is not known; zero-shot, few-shot, lora, full, lora+few-shot and full+few-shot are",
+                   name);
+}
+
+tl_method_options tl_method_defaults(void)
+{
+    tl_adapter_options a = tl_adapter_defaults();
+    return (tl_method_options){ .k = -1,
+                                .balanced = true,
+                                .epochs = 6,
+                                .batch = 16,
+                                .lora_lr = 5e-3,
+                                .full_lr = 5e-4,
+                                .schedule = TL_SCHEDULE_COSINE,
+                                .warmup = 0.06,
+                                .max_grad_norm = 1,
+                                .max_rows = 1024,
+                                .keep_best = true,
+                                .lora_r = a.r,
+                                .lora_alpha = a.alpha,
+                                .rslora = a.rslora,
+                                .lora_targets = a.targets };
+}
+
+void tl_method_spent_reset(tl_method_spent *s)
+{
+    free(s->curve);
+    *s = (tl_method_spent){ 0 };
+}
+
+/* The worked examples: drawn by the seed, as many as fit. */
+static int draw(int **out, int *k, const tl_method *m, const tl_work *w, const tl_method_options *o, uint64_t seed,
+                tl_err *err)
+{
+    const tl_examples *train = tl_task_split(w->task, TL_SPLIT_TRAIN);
+    int wanted = o->k >= 0 ? o->k : m->tuning == TL_TUNING_NONE ? 16 : 4;
+    if (!m->few_shot) wanted = 0;
+    if (o->k < 0 && wanted > train->n) wanted = train->n;
+    if (wanted > train->n)
+        return tl_fail(err, TL_EUSAGE, "%s: %d worked examples wanted, the training split has %d", w->task->name,
+                       wanted, train->n);
+    *out = malloc((size_t)(wanted + 1) * sizeof **out);
+    if (!*out) return tl_fail(err, TL_ENOMEM, "worked examples: no memory for %d", wanted);
+    TL_TRY(tl_task_draw(train, w->task->n_labels, wanted, seed, o->balanced, *out, err));
+    TL_TRY(tl_prompt_fit(k, w->task, w->tokenizer, train, *out, wanted, tl_task_split(w->task, TL_SPLIT_TEST),
+                         w->base->config.T, err));
+    if (o->k >= 0 && *k < wanted)
+        return tl_fail(err, TL_EUSAGE, "%s: %d worked examples do not fit into the context of %d; %d do", w->task->name,
+                       wanted, w->base->config.T, *k);
+    if (m->few_shot && *k == 0)
+        return tl_fail(err, TL_EUSAGE, "%s: not one worked example fits into the context of %d", w->task->name,
+                       w->base->config.T);
+    return 0;
+}
+
+static int tune(tl_variant *v, const tl_method *m, const tl_work *w, const tl_method_options *o, int group,
+                uint64_t seed, tl_method_spent *spent, tl_err *err)
+{
+    if (m->tuning == TL_TUNING_LORA) {
+        tl_adapter_options a = {
+            .r = o->lora_r, .alpha = o->lora_alpha, .rslora = o->rslora, .targets = o->lora_targets, .seed = seed
+        };
+        TL_TRY(tl_adapter_create(&v->adapter, w->base, &a, err));
+        return tl_tune(w->base, v->adapter, w, o, m->name, o->lora_lr, group, seed, spent, err);
+    }
+    TL_TRY(tl_model_open(&v->weights, w->base_dir, err));
+    TL_TRY(tl_model_unfreeze(v->weights, err));
+    return tl_tune(v->weights, NULL, w, o, m->name, o->full_lr, group, seed, spent, err);
+}
+
+static int make(tl_variant *v, const tl_method *m, const tl_work *w, const tl_method_options *o, uint64_t seed,
+                tl_method_spent *spent, tl_err *err)
+{
+    int *indices = NULL;
+    tl_buf prefix = tl_buf_make(TL_PROMPT_LIMIT);
+    int rc = draw(&indices, &spent->k, m, w, o, seed, err);
+    if (rc == 0)
+        rc = tl_prompt_prefix(&prefix, w->task, tl_task_split(w->task, TL_SPLIT_TRAIN), indices, spent->k, err);
+    if (rc == 0 && (!(v->method = strdup(m->name)) || !(v->prefix = strdup(prefix.data ? prefix.data : ""))))
+        rc = tl_fail(err, TL_ENOMEM, "%s: no memory for its prompt", m->name);
+    free(indices);
+    tl_buf_reset(&prefix);
+    if (rc == 0 && m->tuning != TL_TUNING_NONE) rc = tune(v, m, w, o, spent->k + 1, seed, spent, err);
+    return rc;
+}
+
+int tl_method_run(tl_variant **out, const tl_method *m, const tl_work *w, const tl_method_options *o, uint64_t seed,
+                  tl_method_spent *spent, tl_err *err)
+{
+    tl_variant *v = calloc(1, sizeof *v);
+    if (!v) return tl_fail(err, TL_ENOMEM, "%s: no memory for its variant", m->name);
+    v->base = w->base;
+    *spent = (tl_method_spent){ 0 };
+    int rc = make(v, m, w, o, seed, spent, err);
+    if (rc < 0) {
+        tl_variant_free(v);
+        tl_method_spent_reset(spent);
+        return rc;
+    }
+    *out = v;
+    return 0;
+}
