@@ -1,0 +1,367 @@
+/* inspect.c - what is at a path, told from the names in it, and its facts. */
+#include "cmd/inspect.h"
+
+#include "cmd/open.h"
+#include "io/atomic.h"
+#include "io/json.h"
+#include "io/safetensors.h"
+#include "model/adapter_memory.h"
+#include "model/names.h"
+#include "task/task.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A key that cannot be set makes the object NULL in the end: one check in place of one a line. */
+typedef struct facts {
+    json_t *object; /* owned */
+    int rc;
+} facts;
+
+static facts facts_of(const char *what)
+{
+    facts f = { json_object(), 0 };
+    f.rc |= json_object_set_new(f.object, "what", json_string(what));
+    return f;
+}
+
+static void fact(facts *f, const char *key, json_t *value) /* takes the value */
+{
+    f->rc |= json_object_set_new(f->object, key, value);
+}
+
+static void fact_int(facts *f, const char *key, size_t n)
+{
+    fact(f, key, json_integer((json_int_t)n));
+}
+
+static void fact_hash(facts *f, const char *key, const tl_hash *h)
+{
+    char hex[65];
+    tl_hash_hex(hex, h);
+    fact(f, key, json_string(hex));
+}
+
+static int facts_end(json_t **out, facts *f, const char *path, tl_err *err)
+{
+    if (f->rc == 0) {
+        *out = f->object;
+        return 0;
+    }
+    json_decref(f->object);
+    return tl_fail(err, TL_ENOMEM, "%s: its facts cannot be made into JSON", path);
+}
+
+/* ---- tensors ---- */
+
+/* "BF16", or "BF16, F32" where a file holds several. */
+static json_t *dtypes_of(const tl_safetensors *s)
+{
+    char text[200] = "";
+    bool seen[TL_DTYPE_COUNT] = { false };
+    for (int i = 0; i < tl_safetensors_count(s); i++) seen[tl_safetensors_at(s, i)->dtype] = true;
+    for (int t = 0; t < TL_DTYPE_COUNT; t++) {
+        size_t used = strlen(text);
+        if (seen[t]) snprintf(text + used, sizeof text - used, "%s%s", used ? ", " : "", tl_dtype_name((tl_dtype)t));
+    }
+    return json_string(text);
+}
+
+static void count_tensors(const tl_safetensors *s, size_t *numbers, size_t *bytes)
+{
+    *numbers = *bytes = 0;
+    for (int i = 0; i < tl_safetensors_count(s); i++) {
+        const tl_stored *t = tl_safetensors_at(s, i);
+        *bytes += t->bytes;
+        *numbers += t->bytes / tl_dtype_size(t->dtype);
+    }
+}
+
+static int inspect_file(json_t **out, const char *path, tl_err *err)
+{
+    tl_safetensors *s = NULL;
+    size_t numbers, bytes;
+    TL_TRY(tl_safetensors_open(&s, path, err));
+    facts f = facts_of("safetensors");
+    json_t *list = json_array();
+    count_tensors(s, &numbers, &bytes);
+    fact_int(&f, "numbers", numbers);
+    fact_int(&f, "bytes", bytes);
+    fact(&f, "dtype", dtypes_of(s));
+    for (int i = 0; i < tl_safetensors_count(s); i++) {
+        const tl_stored *t = tl_safetensors_at(s, i);
+        json_t *shape = json_array();
+        for (int d = 0; d < t->n_dims; d++) f.rc |= json_array_append_new(shape, json_integer((json_int_t)t->dims[d]));
+        f.rc |= json_array_append_new(
+            list, json_pack("{s:s, s:s, s:o}", "name", t->name, "dtype", tl_dtype_name(t->dtype), "shape", shape));
+    }
+    fact(&f, "tensors", list);
+    tl_safetensors_close(s);
+    return facts_end(out, &f, path, err);
+}
+
+/* ---- a base ---- */
+
+/* Of LoRA with r = 8 on every linear module, the usual first try. */
+static size_t lora_parameters(const tl_model *m)
+{
+    size_t n = 0;
+    int r = tl_adapter_defaults().r;
+    for (int l = 0; l < m->config.L; l++)
+        for (int i = 0; i < tl_family_modules(m->config.family); i++) {
+            int O, I;
+            tl_module_widths(m, l, i, &O, &I);
+            n += (size_t)r * ((size_t)O + (size_t)I);
+        }
+    return n;
+}
+
+static int inspect_base(json_t **out, const char *path, tl_err *err)
+{
+    tl_safetensors *s = NULL;
+    tl_open_flags flags = { .model = path, .precision = "f32" };
+    tl_opened o = { 0 };
+    TL_TRY(tl_open(&o, &flags, err));
+    int rc = tl_safetensors_open(&s, path, err);
+    if (rc == 0) {
+        const tl_config *c = &o.model->config;
+        facts f = facts_of("base");
+        fact(&f, "model_type", json_string(tl_config_model_type(c)));
+        fact_int(&f, "parameters", tl_model_parameters(o.model));
+        fact_int(&f, "bytes", o.model->stored_bytes);
+        fact(&f, "dtype", dtypes_of(s));
+        fact_hash(&f, "sha256", &o.model->hash);
+        fact(&f, "tokenizer_size", o.tokenizer ? json_integer(tl_tokenizer_size(o.tokenizer)) : json_null());
+        fact_int(&f, "lora_r8_parameters", lora_parameters(o.model));
+        fact(&f, "config", tl_config_json(c));
+        rc = facts_end(out, &f, path, err);
+    }
+    tl_safetensors_close(s);
+    tl_close(&o);
+    return rc;
+}
+
+/* ---- an adapter ---- */
+
+static int adapter_facts(json_t **out, json_t *config, const char *config_path, const tl_safetensors *s,
+                         const char *path, const char *model, tl_err *err)
+{
+    const char *type = NULL, *base = tl_safetensors_meta(s, "tailor.base_hash");
+    int r;
+    double alpha;
+    bool rslora;
+    size_t numbers, bytes;
+    json_t *targets = json_object_get(config, "target_modules");
+    TL_TRY(tl_json_string(config, config_path, "peft_type", &type, err));
+    TL_TRY(tl_json_int(config, config_path, "r", 1, TL_RANK_MAX, &r, err));
+    TL_TRY(tl_json_double(config, config_path, "lora_alpha", 0, 1e6, &alpha, err));
+    TL_TRY(tl_json_bool_or(config, config_path, "use_rslora", false, &rslora, err));
+    if (!json_is_string(targets) && !json_is_array(targets))
+        return tl_fail(err, TL_EFORMAT, "%s: target_modules is neither a list of names nor a pattern", config_path);
+    count_tensors(s, &numbers, &bytes);
+    facts f = facts_of("adapter");
+    fact(&f, "peft_type", json_string(type));
+    fact_int(&f, "r", (size_t)r);
+    fact(&f, "alpha", json_real(alpha));
+    fact(&f, "rslora", json_boolean(rslora));
+    fact(&f, "targets", json_incref(targets));
+    fact_int(&f, "parameters", numbers);
+    fact_int(&f, "bytes", bytes);
+    fact(&f, "dtype", dtypes_of(s));
+    fact(&f, "base_hash", base ? json_string(base) : json_null());
+    if (model) fact(&f, "fits", json_string(model));
+    return facts_end(out, &f, path, err);
+}
+
+/* With a base it is loaded over it: then everything is checked. */
+static int check_fits(const char *path, const char *model, tl_err *err)
+{
+    tl_model *m = NULL;
+    tl_adapter *a = NULL;
+    TL_TRY(tl_model_open(&m, model, err));
+    int rc = tl_adapter_load(&a, m, path, err);
+    tl_adapter_release(a);
+    tl_model_free(m);
+    return rc;
+}
+
+static int inspect_adapter(json_t **out, const char *path, const char *model, tl_err *err)
+{
+    char config_path[PATH_MAX], weights_path[PATH_MAX];
+    json_t *config = NULL;
+    tl_safetensors *s = NULL;
+    TL_TRY(tl_path_join(config_path, sizeof config_path, path, "adapter_config.json", err));
+    TL_TRY(tl_path_join(weights_path, sizeof weights_path, path, "adapter_model.safetensors", err));
+    if (model) TL_TRY(check_fits(path, model, err));
+    TL_TRY(tl_json_load(&config, config_path, err));
+    int rc = tl_safetensors_open(&s, weights_path, err);
+    if (rc == 0) rc = adapter_facts(out, config, config_path, s, path, model, err);
+    tl_safetensors_close(s);
+    json_decref(config);
+    return rc;
+}
+
+/* ---- a task ---- */
+
+/* Tokens of an example as the methods see it: the input, then its answer; the instruction comes on top. */
+static int count_tokens(const tl_task *t, const tl_example *e, const tl_tokenizer *tokenizer, tl_ids *ids, tl_err *err)
+{
+    char *answer = NULL;
+    ids->size = 0;
+    int rc = tl_task_example_answer(&answer, t, e, err);
+    if (rc == 0) rc = tl_tokenizer_encode(tokenizer, e->input, strlen(e->input), TL_ENCODE_AS_TEXT, ids, err);
+    if (rc == 0) rc = tl_tokenizer_encode(tokenizer, answer, strlen(answer), TL_ENCODE_AS_TEXT, ids, err);
+    if (rc < 0) tl_fail_in(err, "%s", e->id);
+    free(answer);
+    return rc;
+}
+
+static int split_tokens(facts *f, const tl_task *t, const tl_examples *split, const tl_tokenizer *tokenizer,
+                        tl_err *err)
+{
+    size_t longest = 0, sum = 0;
+    tl_ids ids = { 0 };
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < split->n; i++) {
+        rc = count_tokens(t, &split->items[i], tokenizer, &ids, err);
+        if (ids.size > longest) longest = ids.size;
+        sum += ids.size;
+    }
+    tl_ids_reset(&ids);
+    fact_int(f, "longest_tokens", longest);
+    fact(f, "mean_tokens", json_real((double)sum / split->n));
+    return rc;
+}
+
+static int split_facts(json_t **out, const tl_task *t, tl_split which, const tl_tokenizer *tokenizer, tl_err *err)
+{
+    const tl_examples *split = tl_task_split(t, which);
+    facts f = { json_object(), 0 };
+    int rc = 0;
+    fact_int(&f, "examples", (size_t)split->n);
+    if (t->n_labels > 0) {
+        json_t *classes = json_object();
+        for (int k = 0; k < t->n_labels; k++) {
+            int n = 0;
+            for (int i = 0; i < split->n; i++) n += split->items[i].label == k;
+            f.rc |= json_object_set_new(classes, t->labels[k], json_integer(n));
+        }
+        fact(&f, "classes", classes);
+    }
+    if (tokenizer) rc = split_tokens(&f, t, split, tokenizer, err);
+    fact_hash(&f, "sha256", &split->hash);
+    if (rc < 0) {
+        json_decref(f.object);
+        return rc;
+    }
+    return facts_end(out, &f, split->path, err);
+}
+
+static json_t *strings(char **list, int n)
+{
+    json_t *a = json_array();
+    for (int i = 0; i < n; i++)
+        if (json_array_append_new(a, json_string(list[i])) < 0) {
+            json_decref(a);
+            return NULL;
+        }
+    return a;
+}
+
+static int task_facts(json_t **out, const tl_task *t, const char *path, const tl_tokenizer *tokenizer, tl_err *err)
+{
+    facts f = facts_of("task");
+    json_t *splits = json_object();
+    bool classes = t->kind == TL_TASK_CLASSIFICATION;
+    int rc = 0;
+    fact(&f, "name", json_string(t->name));
+    fact(&f, "kind", json_string(classes ? "classification" : "generation"));
+    fact(&f, "description", json_string(t->description));
+    fact(&f, "provenance", json_string(t->provenance));
+    if (classes) fact(&f, "labels", strings(t->labels, t->n_labels));
+    for (int i = 0; rc == 0 && i < TL_SPLIT_COUNT; i++) {
+        json_t *split = NULL;
+        rc = split_facts(&split, t, (tl_split)i, tokenizer, err);
+        if (rc == 0) f.rc |= json_object_set_new(splits, tl_split_name((tl_split)i), split);
+    }
+    fact(&f, "splits", splits);
+    if (rc == 0) return facts_end(out, &f, path, err);
+    json_decref(f.object);
+    return rc;
+}
+
+static int inspect_task(json_t **out, const char *path, const char *model, tl_err *err)
+{
+    tl_task *t = NULL;
+    tl_tokenizer *tokenizer = NULL;
+    int rc = model ? tl_tokenizer_open(&tokenizer, model, err) : 0;
+    if (rc == 0) rc = tl_task_open(&t, path, TL_TASK_ALL, err);
+    if (rc == 0) rc = task_facts(out, t, path, tokenizer, err);
+    tl_task_free(t);
+    tl_tokenizer_free(tokenizer);
+    return rc;
+}
+
+/* ---- which is it? ---- */
+
+static bool holds(const char *dir, const char *name)
+{
+    char path[PATH_MAX];
+    return tl_path_join(path, sizeof path, dir, name, NULL) == 0 && access(path, F_OK) == 0;
+}
+
+/* A safetensors file begins with the length of its JSON. */
+static bool looks_safetensors(const char *path)
+{
+    char head[9] = "";
+    FILE *f = fopen(path, "rb");
+    size_t n = f ? fread(head, 1, sizeof head, f) : 0;
+    if (f) fclose(f);
+    return n == sizeof head && head[8] == '{';
+}
+
+#define UNDERSTOOD                                                                                                     \
+    "understood are a base (config.json), an adapter (adapter_config.json), a task (task.yaml) and a safetensors file"
+
+int tl_inspect(json_t **out, const char *path, const char *model, tl_err *err)
+{
+    struct stat st;
+    if (stat(path, &st) < 0)
+        return tl_fail(err, TL_EIO, "%s: cannot be looked at: %s; " UNDERSTOOD, path, strerror(errno));
+    if (!S_ISDIR(st.st_mode)) {
+        const char *ending = strrchr(path, '.');
+        bool named = ending && strcmp(ending, ".safetensors") == 0;
+        if (!S_ISREG(st.st_mode) || (!named && !looks_safetensors(path)))
+            return tl_fail(err, TL_EUNSUPPORTED, "%s: is %s; " UNDERSTOOD, path,
+                           S_ISREG(st.st_mode) ? "a file of another kind" : "neither a directory nor a regular file");
+        if (model) return tl_fail(err, TL_EUSAGE, "--model is read for tasks and adapters only, %s is a file", path);
+        return inspect_file(out, path, err);
+    }
+    if (holds(path, "adapter_config.json")) return inspect_adapter(out, path, model, err);
+    if (holds(path, "task.yaml")) return inspect_task(out, path, model, err);
+    if (!holds(path, "config.json"))
+        return tl_fail(err, TL_EUNSUPPORTED, "%s: a directory with none of the files known here; " UNDERSTOOD, path);
+    if (model) return tl_fail(err, TL_EUSAGE, "--model is read for tasks and adapters only, %s is a base", path);
+    return inspect_base(out, path, err);
+}
+
+int tl_inspect_machine(json_t **out, tl_err *err)
+{
+    const tl_backend *picked = NULL;
+    TL_TRY(tl_backend_pick(&picked, err));
+    facts f = facts_of("machine");
+    json_t *usable = json_array();
+    for (const tl_backend *const *b = tl_backend_all(); *b; b++)
+        f.rc |= json_array_append_new(usable, json_string((*b)->name));
+    fact(&f, "backend", json_string(picked->name));
+    fact(&f, "usable", usable);
+    fact_int(&f, "threads", (size_t)omp_get_max_threads());
+    fact_int(&f, "memory_bytes", (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE));
+    return facts_end(out, &f, "this machine", err);
+}

@@ -1,0 +1,97 @@
+/* open.c - the pieces in their order, and back. */
+#include "cmd/open.h"
+
+#include "io/atomic.h"
+
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+int tl_precision_parse(tl_precision *out, const char *word, tl_err *err)
+{
+    if (strcmp(word, "f32") == 0)
+        *out = TL_PRECISION_F32;
+    else if (strcmp(word, "bf16") == 0)
+        *out = TL_PRECISION_BF16;
+    else
+        return tl_fail(err, TL_EUSAGE, "--precision '%s': f32 and bf16 are known", word);
+    return 0;
+}
+
+int tl_tokenizer_open_if_any(tl_tokenizer **out, const char *dir, tl_err *err)
+{
+    static const char *const files[] = { "tokenizer.json", "vocab.json", "merges.txt", NULL };
+    for (int i = 0; files[i]; i++) {
+        char path[PATH_MAX];
+        TL_TRY(tl_path_join(path, sizeof path, dir, files[i], err));
+        if (access(path, F_OK) == 0) return tl_tokenizer_open(out, dir, err);
+    }
+    *out = NULL;
+    return 0;
+}
+
+int tl_tokens_parse(tl_ids *out, const char *text, int V, tl_err *err)
+{
+    if (tl_ids_parse(out, text, err) < 0) return tl_fail_in(err, "--tokens");
+    for (size_t i = 0; i < out->size; i++)
+        if (out->data[i] < 0 || out->data[i] >= V)
+            return tl_fail(err, TL_EDATA, "--tokens: token %zu is %d, the vocabulary has 0 to %d", i, out->data[i],
+                           V - 1);
+    if (out->size == 0) return tl_fail(err, TL_EUSAGE, "--tokens: no id is there, wanted is at least one");
+    return 0;
+}
+
+static void add_stop(tl_opened *o, int id)
+{
+    if (id >= 0 && (o->n_stop == 0 || o->stop[0] != id)) o->stop[o->n_stop++] = id;
+}
+
+static int open_all(tl_opened *o, const tl_open_flags *f, tl_err *err)
+{
+    tl_precision precision = TL_PRECISION_F32;
+    TL_TRY(tl_precision_parse(&precision, f->precision, err));
+    if (f->threads < 0) return tl_fail(err, TL_EUSAGE, "--threads is %d, wanted 1 or more, or 0 for all", f->threads);
+    TL_TRY(tl_model_open(&o->model, f->model, err));
+    const tl_config *c = &o->model->config;
+    TL_TRY(tl_tokenizer_open_if_any(&o->tokenizer, f->model, err));
+    if (o->tokenizer && tl_tokenizer_size(o->tokenizer) > c->V)
+        return tl_fail(err, TL_ESHAPE, "%s: vocab_size is %d, the tokenizer beside it has %d", f->model, c->V,
+                       tl_tokenizer_size(o->tokenizer));
+    if (f->adapter) TL_TRY(tl_adapter_load(&o->adapter, o->model, f->adapter, err));
+    o->bos = o->tokenizer && tl_tokenizer_bos(o->tokenizer) >= 0 ? tl_tokenizer_bos(o->tokenizer) : c->bos;
+    if (o->tokenizer) add_stop(o, tl_tokenizer_eos(o->tokenizer));
+    add_stop(o, c->eos);
+    return tl_stream_create(&o->stream, f->threads, precision, c->T, c->h, err);
+}
+
+int tl_open(tl_opened *out, const tl_open_flags *f, tl_err *err)
+{
+    *out = (tl_opened){ 0 };
+    int rc = open_all(out, f, err);
+    if (rc < 0) tl_close(out);
+    return rc;
+}
+
+int tl_opened_engine(tl_opened *o, int sequences, size_t tokens, tl_err *err)
+{
+    const tl_config *c = &o->model->config;
+    tl_engine_options e = tl_engine_defaults();
+    size_t positions = tokens < (size_t)c->T ? tokens : (size_t)c->T;
+    /* Each sequence, and the page that a branch copies. */
+    size_t pages = (positions + TL_PAGE - 1) / TL_PAGE + 1;
+    size_t page = (size_t)c->L * (tl_page_k(c->G, c->h) + tl_page_v(c->G, c->h)) * sizeof(float);
+    e.max_sequences = sequences < 2 ? 2 : sequences;
+    e.max_rank = o->adapter ? o->adapter->max_r : 0;
+    e.cache_bytes = (size_t)e.max_sequences * pages * page;
+    return tl_engine_create(&o->engine, o->model, &o->stream, &e, err);
+}
+
+void tl_close(tl_opened *o)
+{
+    tl_engine_free(o->engine);
+    tl_adapter_release(o->adapter);
+    tl_stream_free(&o->stream);
+    tl_tokenizer_free(o->tokenizer);
+    tl_model_free(o->model);
+    *o = (tl_opened){ 0 };
+}

@@ -1,0 +1,60 @@
+/* open.h - what a command that runs a base needs: base, tokenizer, adapter, stream and engine, opened and closed as
+ * one.
+ *
+ *     static tl_open_flags flags = { .model = "models/tailor-base", .precision = "f32" };
+ *     static const tl_option rows[] = { TL_OPEN_ROWS(flags), ... };
+ *     tl_opened o = { 0 };
+ *     int rc = tl_open(&o, &flags, err);                       no engine yet
+ *     if (rc == 0) rc = tl_opened_engine(&o, 1, tokens, err);  for a command that scores or generates
+ *     tl_close(&o);                                            whatever is there */
+#ifndef TL_CMD_OPEN_H
+#define TL_CMD_OPEN_H
+
+#include "base/err.h"
+#include "cmd/options.h"
+#include "infer/engine.h"
+#include "text/tokenizer.h"
+
+typedef struct tl_open_flags {
+    const char *model, *adapter, *precision; /* adapter NULL: the base alone */
+    int threads;                             /* 0: all */
+} tl_open_flags;
+
+/* Their rows in a command's table. */
+#define TL_OPEN_ROWS(f)                                                                                                \
+    { "model", 's', &(f).model, "DIR", "the base" }, { "adapter", 's', &(f).adapter, "DIR", "an adapter over it" },    \
+        { "precision", 's', &(f).precision, "KIND", "of products: f32 or bf16" },                                      \
+    {                                                                                                                  \
+        "threads", 'i', &(f).threads, "N", "0: all"                                                                    \
+    }
+
+typedef struct tl_opened {
+    tl_model *model;         /* all owned */
+    tl_tokenizer *tokenizer; /* NULL where the directory has no tokenizer files */
+    tl_adapter *adapter;     /* NULL without --adapter */
+    tl_stream stream;
+    tl_engine *engine; /* NULL until tl_opened_engine */
+    int bos;           /* the tokenizer's, else config.json's; -1 where there is none */
+    int stop[2];       /* ids that end an answer: the tokenizer's EOS and config.json's where they differ */
+    int n_stop;
+} tl_opened;
+
+/* On failure everything is closed again. */
+int tl_open(tl_opened *out, const tl_open_flags *f, tl_err *err);
+
+/* An engine for at most so many sequences at once, each of at most so many tokens; its cache holds them all. */
+int tl_opened_engine(tl_opened *o, int sequences, size_t tokens, tl_err *err);
+
+/* A zeroed struct is fine, and so is a second call. */
+void tl_close(tl_opened *o);
+
+/* "f32" or "bf16", as --precision takes it. */
+int tl_precision_parse(tl_precision *out, const char *word, tl_err *err);
+
+/* The tokenizer in dir, or NULL where dir holds none of the files of one. */
+int tl_tokenizer_open_if_any(tl_tokenizer **out, const char *dir, tl_err *err);
+
+/* Ids of an option, checked against the vocabulary of V: "--tokens 1,15,3". */
+int tl_tokens_parse(tl_ids *out, const char *text, int V, tl_err *err);
+
+#endif
