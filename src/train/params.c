@@ -11,6 +11,7 @@
 typedef struct gathering {
     tl_params *p;
     float table_ratio;
+    bool adapter; /* its tensors are matrices, at rank 1 too */
     tl_err *err;
 } gathering;
 
@@ -31,7 +32,7 @@ static int gather(void *context, const char *name, tl_weight *w)
                      .n = (size_t)w->rows * (size_t)w->cols,
                      .rows = w->rows,
                      .cols = w->cols,
-                     .decayed = w->rows > 1,
+                     .decayed = g->adapter || w->rows > 1,
                      .lr_ratio = table ? g->table_ratio : 1.0f };
     snprintf(q->name, sizeof q->name, "%s", name);
     p->count += q->n;
@@ -42,8 +43,9 @@ int tl_params_create(tl_params **out, tl_model *m, tl_adapter *adapter, float ta
 {
     tl_params *p = calloc(1, sizeof *p);
     if (!p) return tl_fail(err, TL_ENOMEM, "parameters: no memory for their list");
-    gathering g = { p, table_ratio, err };
+    gathering g = { .p = p, .table_ratio = table_ratio, .err = err };
     int rc = tl_model_each(m, gather, &g);
+    g.adapter = true;
     if (rc == 0 && adapter) rc = tl_adapter_each(adapter, gather, &g);
     if (rc == 0 && p->count == 0) rc = tl_fail(err, TL_EDATA, "trainable parameters: 0, nothing would be learnt");
     size_t bytes = 0;
