@@ -69,13 +69,15 @@ static const char *const inputs[] = {
 static const char *const outputs[] = {
     "Label", "Class", "Group", "Output", "Team",  "Code", "Kind",   "Tag", "Mark", "Desk",
     "Part",  "Sign",  "Type",  "Route",  "Value", "Bin",  "Result", "A",   "Y",    "Answer",
+    "Urgency", "Level", "Priority",
 };
 /* The same words inside an instruction, in small letters. */
 static const char *const things[] = { "message", "note", "text", "case", "report", "item", "line", "letter", "word" };
-static const char *const kinds[] = { "label", "class", "group", "code", "kind", "mark", "sign", "answer", "name" };
+static const char *const kinds[] = { "label", "class", "group", "code", "kind", "mark", "sign", "answer", "name", "urgency", "level" };
 
 enum {
-    FIELDS = 20
+    INPUTS = sizeof inputs / sizeof inputs[0],
+    OUTPUTS = sizeof outputs / sizeof outputs[0]
 };
 
 /* "Read the note and answer with its class. One of: red, blue or green." */
@@ -83,7 +85,7 @@ static void instruct(tl_teller *t, tl_episode *e)
 {
     char *s = e->format.instruction;
     int room = sizeof e->format.instruction, n = 0;
-    const char *thing = things[tl_draw(t, 9)], *kind = kinds[tl_draw(t, 9)];
+    const char *thing = things[tl_draw(t, 9)], *kind = kinds[tl_draw(t, (int)(sizeof kinds / sizeof kinds[0]))];
     switch (tl_draw(t, 5)) {
     case 0:
         n = snprintf(s, (size_t)room, "Read the %s and answer with its %s.", thing, kind);
@@ -123,7 +125,7 @@ static void set_marks(tl_episode *e, const char *before, const char *between, co
 
 static void set_fields(tl_teller *t, tl_episode *e)
 {
-    const char *in = inputs[tl_draw(t, FIELDS)], *out = outputs[tl_draw(t, FIELDS)];
+    const char *in = inputs[tl_draw(t, INPUTS)], *out = outputs[tl_draw(t, OUTPUTS)];
     switch (tl_chance(t, 70) ? 0 : tl_draw(t, 4)) {
     case 0:
         snprintf(e->format.before, sizeof e->format.before, "%s:", in);

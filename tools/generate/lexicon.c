@@ -78,7 +78,7 @@ static const struct {
       "table+ bed+ cup+ book+ page+ pen+ map+ card+ coin+ ticket! flag+ stamp+ ball+ toy+ kite! bow+ tent+ path+ port! "
       "camp+ park+ pool+ desk+ shelf+ wheel+ engine! sail+ anchor+ bolt+ chain+ hook+ pipe+ tube! wire+ plug+ seed+ "
       "root+ leaf+ branch! fruit+ nest+ feather+ shell+ bone+ tail+ wing! paw+" },
-    { '9', NULL, "immediate! urgent! soon! routine! home!" },
+    { '9', NULL, "immediate+ urgent+ soon+ routine+ home+" },
     { '0', NULL, "history exam orders social past review advice" },
 };
 

@@ -102,7 +102,7 @@ static patient draw_patient(tl_teller *t)
     p.known = !p.returned && tl_chance(t, 7);
     p.dressed = !p.returned && !p.known && tl_chance(t, 8);
     p.none_left = p.what == PILLS && tl_chance(t, 28);
-    p.coded = complaints[p.what].code && tl_chance(t, 16);
+    p.coded = complaints[p.what].code && tl_chance(t, 10);
     return p;
 }
 
@@ -208,7 +208,7 @@ static void tell_patient(tl_teller *t, const patient *p, bool note, tl_line *lin
     const char *const *extra = note ? remarks : chatter;
     for (int i = 0; i < 6; i++) t->taken[tl_lexicon_find(symptoms[i])] = 1;
     t->argument = p->what == PILLS ? "pills" : p->what == BLEEDING ? "bleeding" : what;
-    int wanted = tl_between(t, 1, 2);
+    int wanted = tl_draw(t, 2);
     for (int i = 0, before = -1; i < wanted; i++) {
         int at = tl_draw(t, 16);
         if (at == before) continue;
