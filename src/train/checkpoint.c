@@ -3,6 +3,7 @@
 
 #include "io/safetensors.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +46,8 @@ int tl_checkpoint_save(const tl_trainer *t, const char *path, const char *run, l
     return rc;
 }
 
-static int fill(tl_trainer *t, const tl_safetensors *s, const char *path, tl_err *err)
+/* Every tensor of the run is there, in its shape; and nothing else. */
+static int check(const tl_trainer *t, const tl_safetensors *s, const char *path, tl_err *err)
 {
     if (tl_safetensors_count(s) != t->params->n * KINDS)
         return tl_fail(err, TL_ESHAPE, "%s: %d tensors, this run has %d", path, tl_safetensors_count(s),
@@ -56,12 +58,31 @@ static int fill(tl_trainer *t, const tl_safetensors *s, const char *path, tl_err
         snprintf(name, sizeof name, "%s/%s", kinds[i % KINDS], p->name);
         const tl_stored *x = tl_safetensors_find(s, name);
         if (!x) return tl_fail(err, TL_EFORMAT, "%s: no tensor %s", path, name);
-        if (x->dtype != TL_DTYPE_F32 || x->bytes != p->n * sizeof(float))
-            return tl_fail(err, TL_ESHAPE, "%s: %s has %zu bytes, %zu wanted", path, name, x->bytes,
-                           p->n * sizeof(float));
-        memcpy(part(p, i % KINDS), x->data, x->bytes);
+        if (x->dtype != TL_DTYPE_F32 || x->n_dims != 2 || x->dims[0] != (size_t)p->rows ||
+            x->dims[1] != (size_t)p->cols)
+            return tl_fail(err, TL_ESHAPE, "%s: %s is not the %dx%d F32 that this run trains", path, name, p->rows,
+                           p->cols);
     }
     return 0;
+}
+
+/* After check: nothing can fail half-way. */
+static void fill(tl_trainer *t, const tl_safetensors *s)
+{
+    for (int i = 0; i < t->params->n * KINDS; i++) {
+        const tl_param *p = &t->params->items[i / KINDS];
+        char name[NAME];
+        snprintf(name, sizeof name, "%s/%s", kinds[i % KINDS], p->name);
+        memcpy(part(p, i % KINDS), tl_safetensors_find(s, name)->data, p->n * sizeof(float));
+    }
+}
+
+static bool whole_number(const char *text, long *out)
+{
+    char *end = NULL;
+    errno = 0;
+    *out = strtol(text, &end, 10);
+    return errno == 0 && end != text && *end == '\0' && *out >= 0;
 }
 
 int tl_checkpoint_load(tl_trainer *t, const char *path, const char *run, long *place, tl_err *err)
@@ -70,18 +91,22 @@ int tl_checkpoint_load(tl_trainer *t, const char *path, const char *run, long *p
     TL_TRY(tl_safetensors_open(&s, path, err));
     const char *was = tl_safetensors_meta(s, "run"), *step = tl_safetensors_meta(s, "step");
     const char *at = tl_safetensors_meta(s, "place"), *flops = tl_safetensors_meta(s, "flops");
+    long steps = 0, there = 0;
     int rc = 0;
     if (!was || !step || !at || !flops)
         rc = tl_fail(err, TL_EFORMAT, "%s: not a checkpoint: step, place, flops or run is missing", path);
     else if (strcmp(was, run) != 0)
         rc = tl_fail(err, TL_EUSAGE, "%s: was made by a run with other settings (%s), this one has (%s)", path, was,
                      run);
+    else if (!whole_number(step, &steps) || !whole_number(at, &there))
+        rc = tl_fail(err, TL_EFORMAT, "%s: step '%s' or place '%s' is not a whole number", path, step, at);
     else
-        rc = fill(t, s, path, err);
+        rc = check(t, s, path, err);
     if (rc == 0) {
-        t->step = strtol(step, NULL, 10);
+        fill(t, s);
+        t->step = steps;
         t->flops = strtod(flops, NULL);
-        *place = strtol(at, NULL, 10);
+        *place = there;
     }
     tl_safetensors_close(s);
     return rc;

@@ -10,7 +10,8 @@
 /* run describes what must not change between save and load (data, sizes, rates): any text. */
 int tl_checkpoint_save(const tl_trainer *t, const char *path, const char *run, long place, tl_err *err);
 
-/* Fill values, moments and step; another run text, a missing tensor or another shape is an error. */
+/* Fill values, moments and step; another run text, a missing tensor or another shape is an error that changes nothing.
+ */
 int tl_checkpoint_load(tl_trainer *t, const char *path, const char *run, long *place, tl_err *err);
 
 #endif

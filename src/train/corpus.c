@@ -147,8 +147,19 @@ long tl_corpus_tell(const tl_corpus *c)
 
 int tl_corpus_seek(tl_corpus *c, long place, tl_err *err)
 {
-    if (fseek(c->file, place, SEEK_SET) == 0) return 0;
-    return tl_fail(err, TL_EIO, "%s: cannot go on from byte %ld: %s", c->path, place, strerror(errno));
+    /* Read up to it, so that messages go on with the right line. */
+    char block[1 << 14];
+    long left = place, lines = 0;
+    rewind(c->file);
+    while (left > 0) {
+        size_t n = fread(block, 1, left < (long)sizeof block ? (size_t)left : sizeof block, c->file);
+        if (n == 0) break;
+        for (size_t i = 0; i < n; i++) lines += block[i] == '\n';
+        left -= (long)n;
+    }
+    if (left != 0) return tl_fail(err, TL_EIO, "%s: cannot go on from byte %ld, it ends before", c->path, place);
+    c->number = lines;
+    return 0;
 }
 
 long tl_corpus_cut(const tl_corpus *c)

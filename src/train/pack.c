@@ -52,6 +52,7 @@ void tl_pack_reset(tl_pack *p)
 bool tl_pack_add(tl_pack *p, const tl_sample *s)
 {
     int rows = s->n - 1;
+    if (rows < 1) return true; /* nothing follows anything in it */
     if (rows > p->max_rows - p->N || p->n_segments == p->max_segments) return false;
     p->segments[p->n_segments++] = (tl_segment){ .row = p->N, .rows = rows };
     for (int i = 0; i < rows; i++, p->N++) {

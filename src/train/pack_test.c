@@ -82,6 +82,19 @@ TEST(what_does_not_fit_is_left_out_whole)
     tl_pack_free(&p);
 }
 
+TEST(a_sample_of_one_token_or_none_takes_no_row)
+{
+    tl_err err = { 0 };
+    tl_pack p;
+    tl_sample one = { .ids = first_ids, .trained = first_trained, .n = 1 }, none = { 0 };
+    CHECK_OK(tl_pack_init(&p, 4, 8, &err), err);
+    CHECK(tl_pack_add(&p, &one) && tl_pack_add(&p, &none));
+    CHECK_INT(p.N, 0);
+    CHECK_INT(p.n_segments, 0);
+    CHECK_INT(tl_sample_targets(&none), 0);
+    tl_pack_free(&p);
+}
+
 RUN_TESTS(CASE(a_row_sees_a_token_and_is_asked_for_the_next_where_that_one_is_trained),
           CASE(positions_start_again_with_each_sample), CASE(every_segment_gets_the_adapter),
-          CASE(what_does_not_fit_is_left_out_whole))
+          CASE(what_does_not_fit_is_left_out_whole), CASE(a_sample_of_one_token_or_none_takes_no_row))
