@@ -67,13 +67,13 @@ static const char *const inputs[] = {
     "Memo",    "Word", "Record", "Story", "Request", "Key",    "Sentence", "Q",     "X",    "Question",
 };
 static const char *const outputs[] = {
-    "Label", "Class", "Group", "Output", "Team",  "Code", "Kind",   "Tag", "Mark", "Desk",
-    "Part",  "Sign",  "Type",  "Route",  "Value", "Bin",  "Result", "A",   "Y",    "Answer",
-    "Urgency", "Level", "Priority",
+    "Label", "Class", "Group", "Output", "Team",   "Code", "Kind", "Tag",    "Mark",    "Desk",  "Part",     "Sign",
+    "Type",  "Route", "Value", "Bin",    "Result", "A",    "Y",    "Answer", "Urgency", "Level", "Priority",
 };
 /* The same words inside an instruction, in small letters. */
 static const char *const things[] = { "message", "note", "text", "case", "report", "item", "line", "letter", "word" };
-static const char *const kinds[] = { "label", "class", "group", "code", "kind", "mark", "sign", "answer", "name", "urgency", "level" };
+static const char *const kinds[] = { "label", "class",  "group", "code",    "kind", "mark",
+                                     "sign",  "answer", "name",  "urgency", "level" };
 
 enum {
     INPUTS = sizeof inputs / sizeof inputs[0],

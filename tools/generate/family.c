@@ -196,8 +196,8 @@ static void cue_task(tl_teller *t, tl_episode *e, const style *s, tl_role role, 
 #define CUE_TASK(t, e, s, role, kinds, cores, classes)                                                                 \
     cue_task(t, e, s, role, kinds, cores, (int)(sizeof(cores) / sizeof(cores)[0]), classes)
 
-/* What may be a cue: no instruments, weather or vehicles, the fields of three of the held-out families.  Symptoms may: of
- * the fourth, urgency, it is the rules that are held out. */
+/* What may be a cue: no instruments, weather or vehicles, the fields of three of the held-out families.  Symptoms may:
+ * of the fourth, urgency, it is the rules that are held out. */
 static const char cue_kinds[] = "abcdefhjklmnopqstuwxyz02345678";
 
 static void fill_cue(tl_teller *t, tl_episode *e, tl_dress d, tl_role role)

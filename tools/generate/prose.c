@@ -82,10 +82,9 @@ static const struct topic {
         " many pills are @q , some are @c .", " it is known that the @8 is @q .", " i have the @o , they have none .",
         " f #a , m #a , both wait$l ." } },
     { " ward : @7\nbed : #n\nNote:$c .",
-      { "\nMessage:$c .\n", "\nNote:$c .\n", "\nReport:$s$t , seen by the @j .\n",
-        "\nCase: #n , the @o of @n .\n", " the form has a line for the message and a line for the urgency .",
-        "\nItem: the @o , @c , #d .\n", "\nRead the message and answer with its urgency.\n",
-        " its urgency was asked , but the message was lost ." } },
+      { "\nMessage:$c .\n", "\nNote:$c .\n", "\nReport:$s$t , seen by the @j .\n", "\nCase: #n , the @o of @n .\n",
+        " the form has a line for the message and a line for the urgency .", "\nItem: the @o , @c , #d .\n",
+        "\nRead the message and answer with its urgency.\n", " its urgency was asked , but the message was lost ." } },
 };
 
 enum {
