@@ -131,6 +131,21 @@ static bool among(const char *word, const char *const *list, int n)
     return false;
 }
 
+/* Text and loss of one [text, loss]. */
+static const char *span_text(json_t *spans, size_t i)
+{
+    const char *s = json_string_value(json_array_get(json_array_get(spans, i), 0));
+    assert_non_null(s);
+    return s;
+}
+
+static json_int_t span_loss(json_t *spans, size_t i)
+{
+    json_t *loss = json_array_get(json_array_get(spans, i), 1);
+    CHECK(json_is_integer(loss));
+    return json_integer_value(loss);
+}
+
 /* ---- the corpus ------------------------------------------------------------------------------------------ */
 
 static const char corpus_arguments[] = "corpus --seed 3 --tokens-about 1000000";
@@ -157,8 +172,7 @@ TEST(a_corpus_has_about_the_tokens_asked_for)
     for (int i = 0; i < count; i++) {
         json_t *spans = json_object_get(lines[i], "spans");
         for (size_t j = 0; j < (spans ? json_array_size(spans) : 1); j++) {
-            const char *s =
-                spans ? json_string_value(json_array_get(json_array_get(spans, j), 0)) : field(lines[i], "text");
+            const char *s = spans ? span_text(spans, j) : field(lines[i], "text");
             /* A run of letters, a digit, a mark and a newline are one each. */
             for (; *s; s++) words += isalpha((unsigned char)*s) ? !isalpha((unsigned char)s[1]) : *s != ' ';
         }
@@ -181,19 +195,22 @@ TEST(documents_are_prose_or_spans_with_something_to_learn)
             continue;
         }
         CHECK_STR(field(lines[i], "kind"), "episode");
+        /* An example is three spans: input, answer, what follows; only an answer may be learnt. */
         int learnt = 0, n = (int)json_array_size(spans);
-        CHECK(n >= 2 && n % 2 == 0);
+        CHECK(n >= 3 && n % 3 == 0);
         for (int j = 0; j < n; j++) {
-            json_t *span = json_array_get(spans, (size_t)j);
-            json_int_t loss = json_integer_value(json_array_get(span, 1));
-            CHECK(json_string_length(json_array_get(span, 0)) > 0);
-            CHECK(loss == 0 || (loss == 1 && j % 2 == 1));
-            if (j % 2) CHECK(json_string_value(json_array_get(span, 0))[0] == ' ');
+            CHECK_INT(json_array_size(json_array_get(spans, (size_t)j)), 2);
+            json_int_t loss = span_loss(spans, (size_t)j);
+            const char *s = span_text(spans, (size_t)j);
+            CHECK(*s);
+            CHECK(loss == 0 || (loss == 1 && j % 3 == 1));
+            if (j % 3 == 1) CHECK(s[0] == ' ' && s[1] && s[1] != ' ' && !strchr(s, '\n'));
+            if (j % 3 == 2) CHECK_STR(s, span_text(spans, 2)); /* the same throughout an episode */
             learnt += loss == 1;
         }
         CHECK(learnt > 0);
-        few += n / 2 <= 4;
-        many += n / 2 == 17;
+        few += n / 3 <= 4;
+        many += n / 3 == 17;
     }
     CHECK(prose > count / 3 && prose < count * 2 / 3);
     CHECK(few > count / 200);
@@ -210,16 +227,14 @@ TEST(a_recall_answer_with_loss_was_shown_before_with_its_key)
     for (int i = 0; i < count; i++) {
         json_t *spans = json_object_get(lines[i], "spans");
         if (!spans || strncmp(field(lines[i], "family"), "recall", 6) != 0) continue;
-        for (size_t j = 1; j < json_array_size(spans); j += 2) {
-            if (json_integer_value(json_array_get(json_array_get(spans, j), 1)) == 0) continue;
-            const char *key = json_string_value(json_array_get(json_array_get(spans, j - 1), 0));
-            const char *answer = json_string_value(json_array_get(json_array_get(spans, j), 0));
+        for (size_t j = 1; j < json_array_size(spans); j += 3) {
+            if (span_loss(spans, j) == 0) continue;
+            const char *key = span_text(spans, j - 1), *answer = span_text(spans, j);
             bool shown = false;
-            for (size_t b = 1; b < j && !shown; b += 2) {
-                const char *before = json_string_value(json_array_get(json_array_get(spans, b - 1), 0));
+            for (size_t b = 1; b < j && !shown; b += 3) {
+                const char *before = span_text(spans, b - 1);
                 size_t n = strlen(before), m = strlen(key); /* the first one has the instruction in front */
-                shown = n >= m && strcmp(before + n - m, key) == 0 &&
-                        strcmp(json_string_value(json_array_get(json_array_get(spans, b), 0)), answer) == 0;
+                shown = n >= m && strcmp(before + n - m, key) == 0 && strcmp(span_text(spans, b), answer) == 0;
             }
             if (!shown) fail_msg("document %d: '%s%s' is trained on and was not shown before", i, key, answer);
             checked++;
@@ -245,7 +260,7 @@ TEST(held_out_families_and_labels_never_occur_as_answers_of_the_corpus)
     free_lines(lines, count);
     free(text);
     CHECK(held.count >= 40);
-    for (int i = 0; i < 5; i++) CHECK(table_find(&held, triage_labels[i]) >= 0);
+    for (int i = 0; i < 5; i++) CHECK(table_find(&held, triage_labels[i]) < 0);
 
     text = generate(corpus_arguments, NULL, NULL);
     lines = parse_lines(text, &count);
@@ -257,13 +272,37 @@ TEST(held_out_families_and_labels_never_occur_as_answers_of_the_corpus)
             continue;
         }
         CHECK(!among(field(lines[i], "family"), held_families, 4));
-        for (size_t j = 1; j < json_array_size(spans); j += 2)
-            for (const char *s = json_string_value(json_array_get(json_array_get(spans, j), 0)); next_word(&s, word);)
+        for (size_t j = 1; j < json_array_size(spans); j += 3)
+            for (const char *s = span_text(spans, j); next_word(&s, word);)
                 if (table_find(&held, word) >= 0) fail_msg("document %d: '%s' is held out and an answer", i, word);
     }
     CHECK_INT(in_prose.count, held.count);
     free_lines(lines, count);
     free(text), free(held.words), free(in_prose.words);
+}
+
+/* The shipped task's labels are words that the base has met as labels; what they stand for there is the task's alone.
+ */
+TEST(the_labels_of_the_task_are_known_one_by_one_and_never_together)
+{
+    bool known[5] = { false };
+    char *text = generate(corpus_arguments, NULL, NULL);
+    int count = 0;
+    json_t **lines = parse_lines(text, &count);
+    for (int i = 0; i < count; i++) {
+        json_t *spans = json_object_get(lines[i], "spans");
+        bool here[5] = { false };
+        int together = 0;
+        for (size_t j = 1; j < json_array_size(spans); j += 3)
+            for (int l = 0; l < 5; l++)
+                if (strcmp(span_text(spans, j) + 1, triage_labels[l]) == 0) here[l] = known[l] = true;
+        for (int l = 0; l < 5; l++) together += here[l];
+        if (together > 2) fail_msg("document %d: %d labels of the task are answers in it", i, together);
+    }
+    for (int l = 0; l < 5; l++)
+        if (!known[l]) fail_msg("'%s' is never an answer", triage_labels[l]);
+    free_lines(lines, count);
+    free(text);
 }
 
 TEST(the_corpus_is_made_faster_than_5_megabytes_a_second)
@@ -340,6 +379,7 @@ TEST(a_flipped_probe_differs_from_the_true_one_in_every_label)
         CHECK_STR(field(as_it_is, "condition"), "true");
         CHECK_STR(field(flipped, "condition"), "flipped");
         CHECK(strcmp(field(as_it_is, "answer"), field(flipped, "answer")) != 0);
+        CHECK_STR(field(flipped, "before"), field(as_it_is, "answer"));
         CHECK(strcmp(field(as_it_is, "prompt"), field(flipped, "prompt")) != 0);
         pairs++;
     }
@@ -585,6 +625,7 @@ int main(void)
         CASE(documents_are_prose_or_spans_with_something_to_learn),
         CASE(a_recall_answer_with_loss_was_shown_before_with_its_key),
         CASE(held_out_families_and_labels_never_occur_as_answers_of_the_corpus),
+        CASE(the_labels_of_the_task_are_known_one_by_one_and_never_together),
         CASE(the_corpus_is_made_faster_than_5_megabytes_a_second),
         CASE(general_text_is_fixed_and_has_no_line_of_a_corpus),
         CASE(probes_ask_300_held_out_questions_a_setting_and_more_context_makes_more_knowable),

@@ -53,7 +53,9 @@ static void flip_labels(tl_episode *e)
     e->labels[e->classes - 1] = first;
 }
 
-static int put(const tl_family *family, const tl_episode *e, condition how, bool knowable, tl_buf *out, tl_err *err)
+/* before: the label that was right until the flip, or NULL. */
+static int put(const tl_family *family, const tl_episode *e, condition how, bool knowable, const char *before,
+               tl_buf *out, tl_err *err)
 {
     tl_buf prompt = tl_buf_make(1 << 16);
     tl_line answer;
@@ -66,9 +68,11 @@ static int put(const tl_family *family, const tl_episode *e, condition how, bool
     for (int c = 0; rc == 0 && c < e->classes; c++)
         rc = tl_buf_printf(out, err, "%s\" %s\"", c ? "," : ",\"labels\":[", e->labels[c]);
     tl_episode_answer(e, e->n - 1, &answer);
+    if (rc == 0) rc = tl_buf_printf(out, err, "],\"answer\":\"%s\"", answer.text);
+    if (rc == 0 && before) rc = tl_buf_printf(out, err, ",\"before\":\" %s\"", before);
     if (rc == 0)
-        rc = tl_buf_printf(out, err, "],\"answer\":\"%s\",\"chance\":%.4f,\"knowable\":%s,\"fixed\":%s}\n", answer.text,
-                           1.0 / e->classes, knowable ? "true" : "false", e->fixed ? "true" : "false");
+        rc = tl_buf_printf(out, err, ",\"chance\":%.4f,\"knowable\":%s,\"fixed\":%s}\n", 1.0 / e->classes,
+                           knowable ? "true" : "false", e->fixed ? "true" : "false");
     tl_buf_reset(&prompt);
     return rc;
 }
@@ -88,8 +92,12 @@ static int question(uint64_t seed, int f, int q, tl_output *o, tl_err *err)
         cut(&e, settings[s].k);
         bool knowable = tl_episode_known(&e, e.n - 1);
         if (settings[s].condition == SHUFFLED) shuffle_labels(&t, &e), knowable = false;
-        if (settings[s].condition == FLIPPED) flip_labels(&e);
-        TL_TRY(put(family, &e, settings[s].condition, knowable, &o->text, err));
+        const char *before = NULL;
+        if (settings[s].condition == FLIPPED) {
+            before = e.labels[e.examples[e.n - 1].cls];
+            flip_labels(&e);
+        }
+        TL_TRY(put(family, &e, settings[s].condition, knowable, before, &o->text, err));
     }
     return tl_output_flush(o, false, err);
 }
