@@ -178,6 +178,7 @@ int tl_probe_set_answer(tl_probe_set *p, tl_engine *e, tl_err *err)
         TL_TRY(check_length(p, &p->questions[i], tl_engine_positions(e), err));
         labels += (size_t)p->questions[i].n_labels;
     }
+    assert(p->n > 0);
     tl_score_request *requests = calloc((size_t)p->n, sizeof *requests);
     double *log_probs = calloc(labels, sizeof *log_probs);
     int rc = 0;
