@@ -4,6 +4,8 @@
 #   make demo         install what is missing, build, compare the methods on the shipped task
 #   make test         install what is missing, build, run every test
 #   make lint         clang-format, clang-tidy, cppcheck (scripts/setup --dev installs them)
+#   make fuzz         libFuzzer over every reader of strangers' files, FUZZ_SECONDS=60 each
+#   make parity       live comparison with tokenizers, transformers and peft (Python, tests/parity)
 #   make install      program, library, headers and pkg-config file under PREFIX
 #   make SAN=address,undefined test     the tests under sanitizers, in a build folder of their own
 #   make CC=clang-14                    another compiler, likewise
@@ -88,6 +90,12 @@ tests: $(TESTS)
 lint:
 	@scripts/lint
 
+fuzz:
+	@BUILD=$(BUILD) scripts/fuzz
+
+parity: all
+	@BUILD=$(BUILD) scripts/parity
+
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install $(BUILD)/tailor $(DESTDIR)$(PREFIX)/bin/tailor
@@ -95,6 +103,6 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all setup demo test tests lint install clean
+.PHONY: all setup demo test tests lint fuzz parity install clean
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,144 @@
+/* targets.h - files of strangers, as functions of their bytes: what a fuzzer calls and what fuzz_replay_test replays.
+ *
+ *     fuzz_begin();  fuzz_run("config", bytes, size);  fuzz_end();
+ *
+ * A target writes the bytes where the reader looks for them and reads them.  Refusing is fine, and so is taking them;
+ * what is taken must stand a little use.  Anything else is for the sanitizers to find.  From the source's root: some
+ * targets need a base beside the bytes. */
+#ifndef TL_TESTS_FUZZ_TARGETS_H
+#define TL_TESTS_FUZZ_TARGETS_H
+
+#include "base/log.h"
+#include "io/safetensors.h"
+#include "model/adapter.h"
+#include "task/task.h"
+#include "tests/scratch.h"
+#include "text/tokenizer.h"
+
+#include <stdint.h>
+
+#define FUZZ_BASE    "tests/golden/model/llama"
+#define FUZZ_SHARDED "tests/golden/safetensors/sharded"
+
+static tl_model *fuzz_base; /* for adapters */
+
+static inline void fuzz_check(bool holds)
+{
+    if (!holds) abort();
+}
+
+/* DIR/name becomes a link to the file at path. */
+static inline void fuzz_link(const char *path, const char *name)
+{
+    char *whole = realpath(path, NULL);
+    fuzz_check(whole && symlink(whole, scratch(name)) == 0);
+    free(whole);
+}
+
+static inline void fuzz_begin(void)
+{
+    scratch_begin();
+    tl_log_quiet(true);
+    fuzz_check(tl_model_open(&fuzz_base, FUZZ_BASE, NULL) == 0);
+    fuzz_link(FUZZ_BASE "/adapter/adapter_model.safetensors", "adapter_model.safetensors");
+    fuzz_link(FUZZ_SHARDED "/model-00001-of-00002.safetensors", "model-00001-of-00002.safetensors");
+    fuzz_link(FUZZ_SHARDED "/model-00002-of-00002.safetensors", "model-00002-of-00002.safetensors");
+}
+
+static inline void fuzz_end(void)
+{
+    tl_model_free(fuzz_base);
+    fuzz_base = NULL;
+    scratch_end();
+}
+
+/* A file of tensors; where the bytes begin with a brace, an index over two shards. */
+static inline void fuzz_safetensors(const uint8_t *bytes, size_t size)
+{
+    tl_safetensors *s = NULL;
+    bool index = size && bytes[0] == '{';
+    scratch_write(index ? "model.safetensors.index.json" : "one.safetensors", bytes, size);
+    if (tl_safetensors_open(&s, index ? scratch_dir : scratch("one.safetensors"), NULL) < 0) return;
+    volatile unsigned sum = 0; /* every byte that a tensor claims can be read */
+    for (int i = 0; i < tl_safetensors_count(s); i++) {
+        const tl_stored *t = tl_safetensors_at(s, i);
+        fuzz_check(tl_safetensors_find(s, t->name) == t);
+        for (size_t k = 0; k < t->bytes; k++) sum += ((const uint8_t *)t->data)[k];
+    }
+    tl_safetensors_meta(s, "format");
+    tl_safetensors_close(s);
+}
+
+static inline void fuzz_tokenizer(const uint8_t *bytes, size_t size)
+{
+    static const char text[] = " Chest pain since 11:30,\r\n\n  it's <|eos|> caf\303\251 e\314\201 word";
+    tl_tokenizer *t = NULL;
+    scratch_write("tokenizer.json", bytes, size);
+    if (tl_tokenizer_open(&t, scratch_dir, NULL) < 0) return;
+    tl_ids ids = { 0 };
+    tl_buf back = tl_buf_make(1 << 20);
+    for (unsigned flags = 0; flags < 4; flags++)
+        if (tl_tokenizer_encode(t, text, sizeof text - 1, flags, &ids, NULL) < 0) break;
+    for (size_t i = 0; i < ids.size; i++) fuzz_check(ids.data[i] >= 0 && ids.data[i] < tl_tokenizer_size(t));
+    fuzz_check(tl_tokenizer_decode(t, ids.data, ids.size, false, &back, NULL) == 0);
+    tl_ids_reset(&ids);
+    tl_buf_reset(&back);
+    tl_tokenizer_free(t);
+}
+
+static inline void fuzz_config(const uint8_t *bytes, size_t size)
+{
+    tl_config c, back;
+    scratch_write("config.json", bytes, size);
+    if (tl_config_read(&c, scratch_dir, NULL) < 0) return;
+    json_t *o = tl_config_json(&c); /* what was taken can be written and is taken again */
+    fuzz_check(o && tl_config_parse(&back, o, "config.json", NULL) == 0);
+    fuzz_check(back.L == c.L && back.D == c.D && back.H == c.H && back.G == c.G && back.h == c.h && back.F == c.F &&
+               back.V == c.V && back.T == c.T && back.family == c.family);
+    json_decref(o);
+}
+
+/* task.yaml, then after a line %% the training examples, after another the validation's. */
+static inline void fuzz_task(const uint8_t *bytes, size_t size)
+{
+    static const char *const names[] = { "task.yaml", "train.jsonl", "validation.jsonl" };
+    tl_task *t = NULL;
+    for (int i = 0; i < 3; i++) {
+        const uint8_t *end = size ? memmem(bytes, size, "%%\n", 3) : NULL;
+        size_t n = end && i < 2 ? (size_t)(end - bytes) : size;
+        scratch_write(names[i], n ? (const void *)bytes : "", n);
+        bytes += end && i < 2 ? n + 3 : n;
+        size -= end && i < 2 ? n + 3 : n;
+    }
+    if (tl_task_open(&t, scratch_dir, TL_TASK_TRAIN | TL_TASK_VALIDATION, NULL) < 0) return;
+    const tl_examples *e = tl_task_split(t, TL_SPLIT_TRAIN);
+    for (int i = 0; i < e->n; i++) {
+        char *answer = NULL;
+        fuzz_check(tl_task_example_answer(&answer, t, &e->items[i], NULL) == 0);
+        free(answer);
+    }
+    int drawn[1];
+    fuzz_check(tl_task_draw(e, t->n_labels, 1, 7, true, drawn, NULL) == 0 && drawn[0] >= 0 && drawn[0] < e->n);
+    tl_task_free(t);
+}
+
+static inline void fuzz_adapter(const uint8_t *bytes, size_t size)
+{
+    tl_adapter *a = NULL;
+    scratch_write("adapter_config.json", bytes, size);
+    if (tl_adapter_load(&a, fuzz_base, scratch_dir, NULL) == 0) tl_adapter_release(a);
+}
+
+static const struct {
+    const char *name; /* of its folder in tests/fuzz/corpus too */
+    void (*run)(const uint8_t *bytes, size_t size);
+} fuzz_targets[] = {
+    { "safetensors", fuzz_safetensors }, { "tokenizer", fuzz_tokenizer },
+    { "config", fuzz_config },           { "task", fuzz_task },
+    { "adapter", fuzz_adapter },
+};
+enum {
+    FUZZ_TARGETS = 5
+};
+
+#endif
