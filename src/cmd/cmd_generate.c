@@ -50,8 +50,12 @@ typedef struct writer {
 static int write_token(writer *w, int id, tl_err *err)
 {
     if (w->tokenizer) {
+        size_t size;
         tl_buf_clear(&w->bytes);
-        TL_TRY(tl_tokenizer_decode(w->tokenizer, &id, 1, true, &w->bytes, err));
+        if (tl_tokenizer_piece(w->tokenizer, id, &size))
+            TL_TRY(tl_tokenizer_decode(w->tokenizer, &id, 1, true, &w->bytes, err));
+        else /* a row that only fills up the table: a byte that begins no character, so that it shows */
+            TL_TRY(tl_buf_puts(&w->bytes, "\xff", err));
         TL_TRY(tl_utf8_push(&w->stream, w->bytes.data, w->bytes.size, &w->text, err));
     } else if (!o.json) {
         TL_TRY(tl_buf_printf(&w->text, err, "%s%d", w->n ? "," : "", id));
@@ -147,7 +151,7 @@ static int generate(tl_opened *m, const tl_ids *prompt, tl_err *err)
     if (rc == 0) rc = w.rc;
     if (rc == 0) rc = tl_utf8_end(&w.stream, &w.text, err);
     if (rc == 0 && o.json) rc = write_json(&w, &g, err);
-    if (!o.json && flush_text(&w)) putchar('\n');
+    if (!o.json && flush_text(&w) && (rc == 0 || w.n > 0)) putchar('\n');
     if (rc == 0 && g.finish == TL_FINISH_CONTEXT)
         tl_log("generate: stopped where the context of %d tokens is full", m->model->config.T);
     tl_ids_reset(&g.ids);
