@@ -55,7 +55,8 @@ function text(   c) {
     want("\"")
     while ((c = substr(s, i, 1)) != "\"") {
         if (c == "" || c < " ") exit 1
-        if (c == "\\" && !match(substr(s, i + 1, 5), /^(["\\\/bfnrt]|u[0-9a-fA-F][0-9a-fA-F][0-9a-fA-F][0-9a-fA-F])/)) exit 1
+        if (c == "\\" && !match(substr(s, i + 1, 5), /^(["\\\/bfnrt]|u[0-9a-fA-F][0-9a-fA-F][0-9a-fA-F][0-9a-fA-F])/))
+            exit 1
         i += c == "\\" ? 1 + RLENGTH : 1
     }
     i++
@@ -112,9 +113,11 @@ check "a number that is none is refused" refused 2 "wants a whole number" genera
 # ---- a base of our own ----
 
 awk 'BEGIN { split("knee head back caf\303\251 37.5\302\260", what, " "); split("soon routine urgent", when, " ")
+    plain = "{\"text\": \"Message %d: my %s hurts since day %d. Urgency: %s\"}\n"
+    spans = "{\"spans\": [[\"Message: my %s hurts\\nUrgency:\", 0], [\" %s\\n\", 1]]}\n"
     for (i = 1; i <= 3000; i++)
-        if (i % 3) printf "{\"text\": \"Message %d: my %s hurts since day %d. Urgency: %s\"}\n", i, what[i % 5 + 1], i % 9, when[i % 3 + 1]
-        else printf "{\"spans\": [[\"Message: my %s hurts\\nUrgency:\", 0], [\" %s\\n\", 1]]}\n", what[i % 5 + 1], when[i % 2 + 1]
+        if (i % 3) printf plain, i, what[i % 5 + 1], i % 9, when[i % 3 + 1]
+        else printf spans, what[i % 5 + 1], when[i % 2 + 1]
 }' >"$work/corpus.jsonl"
 cat >"$work/config.json" <<'JSON'
 { "model_type": "llama", "vocab_size": 320, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
@@ -132,12 +135,16 @@ pretrain() {
         --output "$work/$name" --init normal --tokens 10240 --batch-tokens 256 --micro-batch 256 --warmup 5 \
         --precision f32 "$@" 2>"$work/said"
 }
-same_base() { cmp "$work/$1/model.safetensors" "$work/$2/model.safetensors" && cmp "$work/$1/config.json" "$work/$2/config.json"; }
+same_base() {
+    cmp "$work/$1/model.safetensors" "$work/$2/model.safetensors" && cmp "$work/$1/config.json" "$work/$2/config.json"
+}
+differ() { ! cmp -s "$1" "$2"; }
 
 check "a base is pretrained" pretrain base
 check "with two threads it has the same bytes" eval 'pretrain two --threads 2 && same_base base two'
 check "stopped and resumed it has the same bytes" \
-    eval 'pretrain parts --stop-after 17 && ! cmp -s "$work/parts/model.safetensors" "$work/base/model.safetensors" && pretrain parts && same_base base parts'
+    eval 'pretrain parts --stop-after 17 && differ "$work/parts/model.safetensors" "$work/base/model.safetensors" &&
+        pretrain parts && same_base base parts'
 check "a checkpoint of other settings is refused" refused 2 "other settings" pretrain --config "$work/config.json" \
     --tokenizer "$work/tokenizer" --data "$work/corpus.jsonl" --output "$work/parts" --init normal --tokens 512
 
@@ -153,7 +160,8 @@ wait $pid
 check "Ctrl-C ends pretraining with code 130" [ $? -eq 130 ]
 check "and says so" grep -q '^tailor: pretrain: stopped by the user$' "$work/said"
 check "and leaves a checkpoint and no base" [ -s "$work/cut.checkpoint" -a ! -e "$work/cut" ]
-check "from which the base comes out with the same bytes" eval 'pretrain cut && grep -q "going on from step" "$work/said" && same_base base cut'
+check "from which the base comes out with the same bytes" \
+    eval 'pretrain cut && grep -q "going on from step 1 " "$work/said" && same_base base cut'
 
 # ---- text and ids ----
 
@@ -176,7 +184,8 @@ check "with their place" grep -q 'UTF-8' "$work/said"
 check "logits are JSON" json logits --model "$base" --tokens "$ids"
 check "one row a token" [ "$(tr -cd '[' <"$work/out" | wc -c)" -eq $(($(echo "$ids" | tr -cd , | wc -c) + 2)) ]
 cp "$work/out" "$work/one"
-check "the same with two threads" eval 'works logits --model "$base" --tokens "$ids" --json --threads 2 && cmp "$work/one" "$work/out"'
+check "the same with two threads" \
+    eval 'works logits --model "$base" --tokens "$ids" --json --threads 2 && cmp "$work/one" "$work/out"'
 check "without --json a table of the five likeliest" works logits --model "$base" --tokens 5
 check "of five lines for a token" [ "$(grep -c ' % ' "$work/out")" -eq 5 ]
 
@@ -198,17 +207,25 @@ text="Message 7: caf"
 works generate --model "$base" --prompt "$text" --max-tokens 9 --json
 cp "$work/out" "$work/whole"
 works generate --model "$base" --prompt "$text" --max-tokens 9
-check "the text is streamed as --json has it" [ "$(field text <"$work/whole")" = "$(awk '{ printf "%s%s", (NR > 1 ? "\\n" : ""), $0 }' "$work/out")" ]
+streamed=$(awk '{ printf "%s%s", (NR > 1 ? "\\n" : ""), $0 }' "$work/out")
+check "the text is streamed as --json has it" [ "$(field text <"$work/whole")" = "$streamed" ]
 ids=$(printf '%s' "$text" | "$tailor" tokenize --model "$base" | tr ' ' ,)
-check "a prompt is its ids, the BOS in front" eval 'works generate --model "$base" --tokens "$ids" --max-tokens 9 --json && cmp "$work/out" "$work/whole"'
-check "the empty prompt is the BOS" eval 'json generate --model "$base" --prompt "" --max-tokens 4 && cp "$work/out" "$work/whole" &&
+check "a prompt is its ids, the BOS in front" \
+    eval 'works generate --model "$base" --tokens "$ids" --max-tokens 9 --json && cmp "$work/out" "$work/whole"'
+check "the empty prompt is the BOS" eval '
+    json generate --model "$base" --prompt "" --max-tokens 4 && cp "$work/out" "$work/whole" &&
     works generate --model "$base" --tokens "${ids%%,*}" --max-tokens 4 --json && cmp "$work/out" "$work/whole"'
 
-draw() { works generate --model "$base" --prompt "Message" --max-tokens 60 --ignore-eos --temperature 3 "$@"; }
+draw() {
+    heat="--temperature 3"
+    case "$*" in *--temperature*) heat= ;; esac
+    works generate --model "$base" --prompt "Message" --max-tokens 60 --ignore-eos $heat "$@"
+}
 draw --seed 4 --json && cp "$work/out" "$work/four"
 check "a seed repeats its draws" eval 'draw --seed 4 --json && cmp -s "$work/out" "$work/four"'
-check "another seed draws others" eval 'draw --seed 5 --json && ! cmp -s "$work/out" "$work/four"'
-check "one of the likeliest one is greedy" eval 'draw --top-k 1 --json && cp "$work/out" "$work/k" && works generate --model "$base" --prompt Message --max-tokens 60 --ignore-eos --json && cmp "$work/out" "$work/k"'
+check "another seed draws others" eval 'draw --seed 5 --json && differ "$work/out" "$work/four"'
+check "from the likeliest one alone it draws that one" eval '
+    draw --top-k 1 --json && cp "$work/out" "$work/k" && draw --temperature=0 --json && cmp "$work/out" "$work/k"'
 whole_characters() {
     for seed in 1 2 3 4 5 6; do
         draw --seed $seed && iconv -f utf-8 -t utf-8 "$work/out" >/dev/null || return 1
@@ -216,10 +233,13 @@ whole_characters() {
     done
 }
 check "broken characters are never written, streamed or as JSON" whole_characters
-check "an answer ends where the context is full" eval 'json generate --model "$base" --tokens "$prompt" --max-tokens 500 --ignore-eos && [ "$(field finish <"$work/out")" = context ]'
+check "an answer ends where the context is full" eval '
+    json generate --model "$base" --tokens "$prompt" --max-tokens 500 --ignore-eos &&
+    [ "$(field finish <"$work/out")" = context ]'
 
 cp -r "$base" "$work/bare" && rm "$work"/bare/tokenizer*
-check "without a tokenizer ids are taken, and the text is null" eval 'json generate --model "$work/bare" --tokens 1,2 --max-tokens 3 && grep -q "\"text\":null" "$work/out"'
+check "without a tokenizer ids are taken, and the text is null" eval '
+    json generate --model "$work/bare" --tokens 1,2 --max-tokens 3 && grep -q "\"text\":null" "$work/out"'
 check "and text is refused" refused 2 "no tokenizer is there" generate --model "$work/bare" --prompt hello
 check "no prompt is refused" refused 2 "none of --prompt and --tokens" generate --model "$base"
 check "two prompts are refused" refused 2 "both of --prompt and --tokens" generate --model "$base" --prompt a --tokens 1
@@ -227,7 +247,8 @@ for command in generate logits; do
     check "$command refuses a token outside the vocabulary" refused 1 "320" $command --model "$base" --tokens 1,320
     check "$command refuses a token below zero" refused 2 "-1" $command --model "$base" --tokens 1,-1
     check "$command refuses ids that are none" refused 2 "--tokens" $command --model "$base" --tokens 1,x
-    check "$command refuses more tokens than the context has" refused 1 "96" $command --model "$base" --tokens "$prompt,$prompt,$prompt,$prompt"
+    check "$command refuses more tokens than the context has" \
+        refused 1 "96" $command --model "$base" --tokens "$prompt,$prompt,$prompt,$prompt"
     check "$command refuses an unknown precision" refused 2 "'f8'" $command --model "$base" --tokens 1 --precision f8
     check "$command refuses threads below zero" refused 2 "--threads" $command --model "$base" --tokens 1 --threads -1
 done
@@ -237,11 +258,15 @@ check "no tokens at all to generate are refused" refused 2 "--max-tokens" genera
 
 # ---- adapters ----
 
-check "an adapter changes the logits" eval 'works logits --model $golden/llama --tokens 1,2,3 --json && cp "$work/out" "$work/without" &&
-    json logits --model $golden/llama --adapter $golden/llama/adapter --tokens 1,2,3 && ! cmp -s "$work/out" "$work/without"'
-check "generate takes an adapter" json generate --model $golden/llama --adapter $golden/llama/adapter --tokens 1,2,3 --max-tokens 3
-check "an adapter of another base is refused" refused 1 "adapter" logits --model "$base" --adapter $golden/llama/adapter --tokens 1
-check "a directory that is no adapter is refused" refused 1 "adapter_config.json" generate --model "$base" --adapter "$work/tokenizer" --tokens 1
+llama=$golden/llama
+check "an adapter changes the logits" eval '
+    works logits --model $llama --tokens 1,2,3 --json && cp "$work/out" "$work/without" &&
+    json logits --model $llama --adapter $llama/adapter --tokens 1,2,3 && differ "$work/out" "$work/without"'
+check "generate takes an adapter" json generate --model $llama --adapter $llama/adapter --tokens 1,2,3 --max-tokens 3
+check "an adapter of another base is refused" \
+    refused 1 "adapter" logits --model "$base" --adapter $llama/adapter --tokens 1
+check "a directory that is no adapter is refused" \
+    refused 1 "adapter_config.json" generate --model "$base" --adapter "$work/tokenizer" --tokens 1
 
 # ---- inspect ----
 
@@ -249,15 +274,23 @@ check "inspect knows a base" json inspect "$base"
 check "by its kind" [ "$(field what <"$work/out")" = base ]
 parameters=$(field parameters <"$work/out")
 check "LoRA with r = 8 has 8 (O + I) parameters a module" [ "$(field lora_r8_parameters <"$work/out")" -eq 8192 ]
-check "its tokenizer is no larger than its vocabulary" eval 'size=$(field tokenizer_size <"$work/out"); [ "$size" -gt 256 ] && [ "$size" -le 320 ]'
-check "a safetensors file has as many numbers as the base parameters" eval 'json inspect "$base/model.safetensors" && [ "$(field numbers <"$work/out")" -eq "$parameters" ]'
-check "inspect knows a checkpoint by its bytes" eval 'json inspect "$work/base.checkpoint" && [ "$(field numbers <"$work/out")" -eq $((3 * parameters)) ]'
-check "inspect knows an adapter" eval 'json inspect $golden/llama/adapter && [ "$(field what <"$work/out")" = adapter ] && [ "$(field r <"$work/out")" -eq 4 ]'
-check "and whether it fits a base" eval 'json inspect $golden/llama/adapter --model $golden/llama && [ "$(field fits <"$work/out")" = $golden/llama ]'
-check "or not" refused 1 "adapter" inspect $golden/llama/adapter --model "$base"
+check "its tokenizer is no larger than its vocabulary" \
+    eval 'size=$(field tokenizer_size <"$work/out"); [ "$size" -gt 256 ] && [ "$size" -le 320 ]'
+check "a safetensors file has as many numbers as the base parameters" \
+    eval 'json inspect "$base/model.safetensors" && [ "$(field numbers <"$work/out")" -eq "$parameters" ]'
+check "inspect knows a checkpoint by its bytes" \
+    eval 'json inspect "$work/base.checkpoint" && [ "$(field numbers <"$work/out")" -eq $((3 * parameters)) ]'
+check "inspect knows an adapter" \
+    eval 'json inspect $llama/adapter && [ "$(field what <"$work/out")" = adapter ] && [ "$(field r <"$work/out")" -eq 4 ]'
+check "and whether it fits a base" \
+    eval 'json inspect $llama/adapter --model $llama && [ "$(field fits <"$work/out")" = $llama ]'
+check "or not" refused 1 "adapter" inspect $llama/adapter --model "$base"
 check "inspect knows a task" eval 'json inspect tasks/triage && [ "$(field kind <"$work/out")" = classification ]'
-check "and counts its examples" [ "$(sed -n 's/.*"examples": \([0-9]*\).*/\1/p' "$work/out" | paste -sd' ')" = "$(for s in train validation test; do wc -l <tasks/triage/$s.jsonl; done | paste -sd' ')" ]
-check "and its tokens with a base" eval 'json inspect tasks/triage --model "$base" && grep -q longest_tokens "$work/out"'
+found=$(sed -n 's/.*"examples": \([0-9]*\).*/\1/p' "$work/out" | paste -sd' ')
+lines=$(for s in train validation test; do wc -l <tasks/triage/$s.jsonl; done | paste -sd' ')
+check "and counts its examples" [ "$found" = "$lines" ]
+check "and its tokens with a base" \
+    eval 'json inspect tasks/triage --model "$base" && grep -q longest_tokens "$work/out"'
 check "inspect --machine names the back ends" eval 'json inspect --machine && grep -q "\"ref\"" "$work/out"'
 check "the facts are the same in lines" eval 'works inspect "$base" && grep -Eq "^parameters +$parameters$" "$work/out"'
 check "inspect refuses what it does not know" refused 1 "understood are" inspect "$work/corpus.jsonl"
@@ -270,7 +303,8 @@ check "and no path" refused 2 "0 arguments given" inspect
 # broken NAME: a copy of the base to be broken
 broken() { rm -rf "$work/$1" && cp -r "$base" "$work/$1"; }
 each_refuses() { # CODE WORDS DIR
-    refused "$1" "$2" logits --model "$3" --tokens 1 && refused "$1" "$2" generate --model "$3" --tokens 1 && refused "$1" "$2" inspect "$3"
+    refused "$1" "$2" logits --model "$3" --tokens 1 && refused "$1" "$2" generate --model "$3" --tokens 1 &&
+        refused "$1" "$2" inspect "$3"
 }
 broken short && head -c 20000 "$base/model.safetensors" >"$work/short/model.safetensors"
 check "truncated weights are refused" each_refuses 1 "short/model.safetensors" "$work/short"
@@ -287,10 +321,10 @@ check "an unsupported model_type is refused by name" each_refuses 1 "'mamba'" "$
 broken torn && head -c 100 "$base/config.json" >"$work/torn/config.json"
 check "half a config is refused" each_refuses 1 "not JSON" "$work/torn"
 broken empty && rm "$work/empty/config.json"
-check "a base without config is refused" eval 'refused 1 "config.json" logits --model "$work/empty" --tokens 1 && refused 1 "config.json" generate --model "$work/empty" --tokens 1'
+check "a base without config is refused" each_refuses 1 "config.json" "$work/empty"
 broken light && rm "$work/light/model.safetensors"
 check "a base without weights is refused" each_refuses 1 "model.safetensors" "$work/light"
-cp -r $golden/llama "$work/large" && cp tests/golden/tokenizer/tiny/* "$work/large"
+cp -r $llama "$work/large" && cp tests/golden/tokenizer/tiny/* "$work/large"
 check "a tokenizer larger than the vocabulary is refused" each_refuses 1 "vocab_size" "$work/large"
 broken mute && head -c 300 "$base/tokenizer.json" >"$work/mute/tokenizer.json"
 check "half a tokenizer is refused" each_refuses 1 "tokenizer.json" "$work/mute"
@@ -311,5 +345,28 @@ if [ -w /dev/full ]; then
 else
     skip "a full disk is an error" "there is no /dev/full"
 fi
+# ---- the page ----
+
+# The n-th block of commands of the page, with this build and a directory of its own for what it writes.
+block() {
+    awk -v want="$1" '/^```sh$/ { inside = ++n == want; next } /^```/ { inside = 0 } inside' docs/commands.md |
+        sed "s#/tmp/#$work/#g; s#build/tailor #$tailor #g"
+}
+i=1
+while block $i >"$work/block" && [ -s "$work/block" ]; do
+    claim="commands.md: block $i, $(grep -om1 'tailor [a-z]*' "$work/block"), works when pasted"
+    if grep -Eq 'tailor (compare|prompt|train|eval|probe) ' "$work/block"; then
+        : # minutes; the methods' own tests run these
+    elif ! grep -q -e '--model' "$work/block" && grep -Eq 'tailor (generate|logits) ' "$work/block" &&
+        [ ! -r models/tailor-base/model.safetensors ]; then
+        skip "$claim" "models/tailor-base is not here"
+    else
+        check "$claim" eval 'sh -e "$work/block" >"$work/out" 2>"$work/said" </dev/null'
+    fi
+    i=$((i + 1))
+done
+check "commands.md has its blocks" [ $i -gt 6 ]
+for c in $commands; do check "commands.md has a section on $c" grep -q "^## $c\$" docs/commands.md; done
+
 echo "1..$n"
 exit $failed
