@@ -1,7 +1,8 @@
 #!/bin/sh
 # probe_test.sh - tailor probe from outside, on a base of one training step and probes of the project's generator.
+# shellcheck disable=SC2317 # functions are called through check
 set -u
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 tailor=${BUILD:-build}/tailor generate=${BUILD:-build}/tailor-generate
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
