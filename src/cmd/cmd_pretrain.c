@@ -17,7 +17,7 @@
 
 static struct {
     const char *config, *tokenizer, *data, *output, *init, *schedule, *precision;
-    double tokens, lr, last_ratio, beta2, weight_decay, table_lr_ratio, clip;
+    double tokens, lr, last_ratio, beta2, weight_decay, table_lr_ratio, clip, text_weight;
     int batch_tokens, max_rows, warmup, save_every, seed, threads;
     int stop_after;
 } o = { .init = "mimetic",
@@ -30,6 +30,7 @@ static struct {
         .weight_decay = 0.1,
         .table_lr_ratio = 1,
         .clip = 1,
+        .text_weight = 1,
         .batch_tokens = 8192,
         .max_rows = 2048,
         .warmup = 50,
@@ -44,6 +45,7 @@ static const tl_option rows[] = {
     { "tokens", 'd', &o.tokens, "N", "how many tokens to train on" },
     { "batch-tokens", 'i', &o.batch_tokens, "N", "tokens of a step" },
     { "micro-batch", 'i', &o.max_rows, "N", "tokens run at once" },
+    { "text-weight", 'd', &o.text_weight, "W", "of a token of plain text in the loss, beside an answer of an episode" },
     { "init", 's', &o.init, "KIND", "normal or mimetic" },
     { "learning-rate", 'd', &o.lr, "RATE", "peak" },
     { "table-lr-ratio", 'd', &o.table_lr_ratio, "RATIO", "learning rate of the token table, of the peak" },
@@ -164,6 +166,7 @@ static int prepare(run *r, long *total, tl_err *err)
         return tl_fail(err, TL_EUSAGE, "--precision '%s': f32 and bf16 are known", o.precision);
     if (!mimetic && strcmp(o.init, "normal") != 0)
         return tl_fail(err, TL_EUSAGE, "--init '%s': normal and mimetic are known", o.init);
+    if (!(o.text_weight > 0)) return tl_fail(err, TL_EUSAGE, "--text-weight must be above 0");
     if (o.batch_tokens < 1 || o.max_rows < 2 || o.tokens < 1)
         return tl_fail(err, TL_EUSAGE, "--tokens, --batch-tokens and --micro-batch must be positive");
     TL_TRY(tl_json_load(&config, o.config, err));
@@ -175,7 +178,7 @@ static int prepare(run *r, long *total, tl_err *err)
         return tl_fail(err, TL_ESHAPE, "%s: vocab_size is %d, the tokenizer in %s has %d", o.config, r->config.V,
                        o.tokenizer, tl_tokenizer_size(r->tokenizer));
     int longest = (r->config.T < o.max_rows ? r->config.T : o.max_rows) + 1;
-    TL_TRY(tl_corpus_open(&r->corpus, o.data, r->tokenizer, longest, err));
+    TL_TRY(tl_corpus_open(&r->corpus, o.data, r->tokenizer, longest, (float)o.text_weight, err));
     TL_TRY(tl_model_create(&r->model, &r->config, (uint64_t)o.seed, err));
     if (mimetic) TL_TRY(tl_init_mimetic(r->model, (uint64_t)o.seed, err));
     TL_TRY(tl_stream_create(&r->stream, o.threads, bf16 ? TL_PRECISION_BF16 : TL_PRECISION_F32, r->config.T,
@@ -193,10 +196,10 @@ static int prepare(run *r, long *total, tl_err *err)
     t.max_rows = o.max_rows;
     TL_TRY(tl_trainer_create(&r->trainer, r->model, NULL, &r->stream, &t, err));
     snprintf(r->text, sizeof r->text,
-             "data %s tokens %.0f batch %d micro %d init %s lr %g ratio %g %s %g warmup %d beta2 %g decay %g clip %g "
+             "data %s tokens %.0f batch %d micro %d init %s lr %g ratio %g %s %g warmup %d beta2 %g decay %g clip %g text %g "
              "%s seed %d",
              o.data, o.tokens, o.batch_tokens, o.max_rows, o.init, o.lr, o.table_lr_ratio, o.schedule, o.last_ratio,
-             o.warmup, o.beta2, o.weight_decay, o.clip, o.precision, o.seed);
+             o.warmup, o.beta2, o.weight_decay, o.clip, o.text_weight, o.precision, o.seed);
     snprintf(r->checkpoint, sizeof r->checkpoint, "%s.checkpoint", o.output);
     return 0;
 }

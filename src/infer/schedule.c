@@ -393,15 +393,21 @@ static void start_branches(tl_engine *e, tl_job *j)
     }
 }
 
-/* A lane has computed all it was to compute: whether its job is done with that. */
-static bool lane_done(tl_engine *e, tl_lane *l)
+/* A lane has computed all it was to compute: count what that has scored. */
+static void lane_count(const tl_lane *l)
 {
     tl_job *j = l->job;
-    if (j->generate) return true; /* drawing has not moved the end */
+    if (j->generate) return;
     if (l->continuation >= 0)
         j->unscored--;
     else
         for (int i = 0; i < j->score->n_continuations; i++) j->unscored -= j->score->continuations[i].size == 1;
+}
+
+/* Whether a job whose lanes are counted is done; else its idle lanes go on with what waits. */
+static bool job_done(tl_engine *e, tl_job *j)
+{
+    if (j->generate) return true; /* drawing has not moved the end */
     start_branches(e, j);
     return j->unscored == 0;
 }
@@ -415,9 +421,13 @@ static int step(tl_engine *e, tl_call *call, tl_err *err)
     forward(e);
     for (int i = 0; i < n_pieces; i++) advance(e, &e->pieces[i]);
     TL_TRY(deliver(e, err));
+    /* All are counted before any goes on: two lanes of a job may end in the same step, and the first one's end must not
+     * set the second on another continuation before its own is counted. */
+    for (int i = 0; i < n_pieces; i++)
+        if (e->pieces[i].lane->next == e->pieces[i].lane->end) lane_count(e->pieces[i].lane);
     for (int i = 0; i < n_pieces; i++) {
         tl_lane *l = e->pieces[i].lane;
-        if (l->next < l->end || !lane_done(e, l)) continue;
+        if (!l->job || l->next < l->end || !job_done(e, l->job)) continue;
         job_release(e, l->job);
         call->done++;
         if (e->watch && !e->watch(e->watch_context, call->done, call->n))

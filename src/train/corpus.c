@@ -17,12 +17,14 @@ struct tl_corpus {
     FILE *file;            /* owned */
     const tl_tokenizer *t; /* borrowed */
     int max_tokens;
+    float text_weight;
     char *line; /* owned: getline's */
     size_t line_size;
     long number, cut;
 };
 
-int tl_corpus_open(tl_corpus **out, const char *path, const tl_tokenizer *t, int max_tokens, tl_err *err)
+int tl_corpus_open(tl_corpus **out, const char *path, const tl_tokenizer *t, int max_tokens, float text_weight,
+                   tl_err *err)
 {
     tl_corpus *c = calloc(1, sizeof *c);
     if (!c || !(c->path = strdup(path))) {
@@ -31,6 +33,7 @@ int tl_corpus_open(tl_corpus **out, const char *path, const tl_tokenizer *t, int
     }
     c->t = t;
     c->max_tokens = max_tokens;
+    c->text_weight = text_weight;
     c->file = fopen(path, "r");
     if (!c->file) {
         int rc = tl_fail(err, TL_EIO, "%s: cannot be opened: %s", path, strerror(errno));
@@ -119,7 +122,9 @@ static int parse(tl_corpus *c, const json_t *o, tl_ids *ids, tl_ids *trained, tl
         TL_TRY(tl_ids_push(ids, eos, err));
         TL_TRY(tl_ids_push(trained, 1, err));
     }
-    return to_sample(c, ids, trained, out, err);
+    TL_TRY(to_sample(c, ids, trained, out, err));
+    if (all) out->weight = c->text_weight;
+    return 0;
 }
 
 int tl_corpus_next(tl_corpus *c, tl_sample *out, bool *more, tl_err *err)

@@ -16,8 +16,11 @@
 
 typedef struct tl_corpus tl_corpus;
 
-/* t is borrowed and must outlive the corpus; max_tokens cuts longer documents (counted in tl_corpus_cut). */
-int tl_corpus_open(tl_corpus **out, const char *path, const tl_tokenizer *t, int max_tokens, tl_err *err);
+/* t is borrowed and must outlive the corpus; max_tokens cuts longer documents (counted in tl_corpus_cut).
+ * text_weight is what a token of a text counts in the loss beside an answer of spans (0: the same): prose has many
+ * tokens to learn in a document and episodes few. */
+int tl_corpus_open(tl_corpus **out, const char *path, const tl_tokenizer *t, int max_tokens, float text_weight,
+                   tl_err *err);
 void tl_corpus_close(tl_corpus *c);
 
 /* The next document; *more is false at the end.  *out is the caller's to reset. */

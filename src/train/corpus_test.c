@@ -17,7 +17,7 @@ static tl_corpus *open_text(const tl_tokenizer *t, const char *text, int max_tok
 {
     tl_err err = { 0 };
     tl_corpus *c = NULL;
-    CHECK_OK(tl_corpus_open(&c, scratch_text("corpus.jsonl", text), t, max_tokens, &err), err);
+    CHECK_OK(tl_corpus_open(&c, scratch_text("corpus.jsonl", text), t, max_tokens, 0, &err), err);
     return c;
 }
 
@@ -209,7 +209,7 @@ TEST(a_corpus_that_is_not_there_is_named)
     tl_err err = { 0 };
     tl_corpus *c = NULL;
     tl_tokenizer *t = tokenizer();
-    CHECK_INT(tl_corpus_open(&c, "/nowhere/corpus.jsonl", t, 10, &err), TL_EIO);
+    CHECK_INT(tl_corpus_open(&c, "/nowhere/corpus.jsonl", t, 10, 0, &err), TL_EIO);
     CHECK_HAS(err.text, "/nowhere/corpus.jsonl");
     CHECK(c == NULL);
     tl_tokenizer_free(t);

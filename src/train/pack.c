@@ -11,6 +11,16 @@ int tl_sample_targets(const tl_sample *s)
     return n;
 }
 
+static float weight_of(const tl_sample *s)
+{
+    return s->weight > 0 ? s->weight : 1.0f;
+}
+
+double tl_sample_weight(const tl_sample *s)
+{
+    return (double)weight_of(s) * tl_sample_targets(s);
+}
+
 void tl_sample_reset(tl_sample *s)
 {
     free(s->ids);
@@ -59,14 +69,15 @@ bool tl_pack_add(tl_pack *p, const tl_sample *s)
         p->ids[p->N] = s->ids[i];
         p->positions[p->N] = i;
         p->targets[p->N] = s->trained[i + 1] ? s->ids[i + 1] : -1;
+        p->weights[p->N] = weight_of(s);
         p->n_targets += s->trained[i + 1];
     }
     return true;
 }
 
-void tl_pack_weigh(tl_pack *p, float weight)
+void tl_pack_weigh(tl_pack *p, float scale)
 {
-    for (int i = 0; i < p->N; i++) p->weights[i] = weight;
+    for (int i = 0; i < p->N; i++) p->weights[i] *= scale;
 }
 
 tl_batch tl_pack_batch(tl_pack *p, tl_adapter *adapter)

@@ -20,10 +20,12 @@ typedef struct tl_sample {
     int *ids;         /* owned: [n] BOS first */
     uint8_t *trained; /* owned: [n] 1: this token is to be learnt */
     int n;
+    float weight; /* of its targets in the loss; 0 stands for 1, the usual */
 } tl_sample;
 
-/* How many tokens of the sample are learnt. */
+/* How many tokens of the sample are learnt, and what they weigh in the loss together. */
 int tl_sample_targets(const tl_sample *s);
+double tl_sample_weight(const tl_sample *s);
 void tl_sample_reset(tl_sample *s);
 
 typedef struct tl_pack {
@@ -42,9 +44,9 @@ void tl_pack_reset(tl_pack *p);
 /* False where it does not fit; a sample longer than max_rows + 1 never does. */
 bool tl_pack_add(tl_pack *p, const tl_sample *s);
 
-/* Give every target this weight: 1 / (targets of the whole step), so that micro-batches add up to the mean over tokens.
+/* Multiply every weight: by 1 / (what the targets of the whole step weigh), so that micro-batches add up to the mean.
  */
-void tl_pack_weigh(tl_pack *p, float weight);
+void tl_pack_weigh(tl_pack *p, float scale);
 
 /* The batch, every segment with this adapter (NULL: none).  Borrows p. */
 tl_batch tl_pack_batch(tl_pack *p, tl_adapter *adapter);

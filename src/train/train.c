@@ -61,15 +61,18 @@ void tl_trainer_free(tl_trainer *t)
     free(t);
 }
 
-static int check_samples(const tl_trainer *t, const tl_sample *const *samples, int n, int *targets, tl_err *err)
+static int check_samples(const tl_trainer *t, const tl_sample *const *samples, int n, int *targets, double *weight,
+                         tl_err *err)
 {
     int limit = t->options.max_rows < t->model->config.T ? t->options.max_rows : t->model->config.T;
     *targets = 0;
+    *weight = 0;
     for (int i = 0; i < n; i++) {
         if (samples[i]->n - 1 > limit)
             return tl_fail(err, TL_EDATA, "a sample has %d tokens, the context and the batch hold %d", samples[i]->n,
                            limit + 1);
         *targets += tl_sample_targets(samples[i]);
+        *weight += tl_sample_weight(samples[i]);
     }
     if (*targets == 0)
         return tl_fail(err, TL_EDATA, "trained tokens: 0 in a step of %d samples, nothing would be learnt", n);
@@ -88,12 +91,13 @@ int tl_train_step(tl_trainer *t, const tl_sample *const *samples, int n, tl_trai
 {
     const tl_train_options *o = &t->options;
     const tl_backend *be = t->model->backend;
+    double weight;
     *r = (tl_train_report){ 0 };
-    TL_TRY(check_samples(t, samples, n, &r->targets, err));
+    TL_TRY(check_samples(t, samples, n, &r->targets, &weight, err));
     tl_params_zero(t->params);
     for (int i = 0; i < n;) {
         i = fill(&t->pack, samples, i, n);
-        tl_pack_weigh(&t->pack, 1.0f / (float)r->targets);
+        tl_pack_weigh(&t->pack, (float)(1.0 / weight));
         tl_batch b = tl_pack_batch(&t->pack, t->adapter);
         tl_forward(t->model, t->stream, &b, t->acts);
         r->loss += tl_loss(t->model, t->stream, &b, t->acts, t->pack.targets, t->pack.weights, true);
@@ -124,11 +128,12 @@ int tl_train_step(tl_trainer *t, const tl_sample *const *samples, int n, tl_trai
 int tl_train_loss(tl_trainer *t, const tl_sample *const *samples, int n, double *loss, tl_err *err)
 {
     int targets;
-    TL_TRY(check_samples(t, samples, n, &targets, err));
+    double weight;
+    TL_TRY(check_samples(t, samples, n, &targets, &weight, err));
     *loss = 0;
     for (int i = 0; i < n;) {
         i = fill(&t->pack, samples, i, n);
-        tl_pack_weigh(&t->pack, 1.0f / (float)targets);
+        tl_pack_weigh(&t->pack, (float)(1.0 / weight));
         tl_batch b = tl_pack_batch(&t->pack, t->adapter);
         tl_forward(t->model, t->stream, &b, t->acts);
         *loss += tl_loss(t->model, t->stream, &b, t->acts, t->pack.targets, t->pack.weights, false);
