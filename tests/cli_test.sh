@@ -12,7 +12,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 n=0 failed=0
 OMP_NUM_THREADS=1 # so small a base is not worth a second thread, but where the claim is about it
-export OMP_NUM_THREADS
+LC_ALL=C          # bytes, whichever awk is here
+export OMP_NUM_THREADS LC_ALL
 
 # check CLAIM COMMAND...: the command's success is the claim's.
 check() {
@@ -254,7 +255,8 @@ for command in generate logits; do
 done
 check "a temperature below zero is refused" refused 2 "temperature" generate --model "$base" --tokens 1 --temperature -1
 check "top-p above one is refused" refused 2 "top_p" generate --model "$base" --tokens 1 --temperature 1 --top-p 1.5
-check "no tokens at all to generate are refused" refused 2 "--max-tokens" generate --model "$base" --tokens 1 --max-tokens 0
+check "no tokens at all to generate are refused" \
+    refused 2 "--max-tokens" generate --model "$base" --tokens 1 --max-tokens 0
 
 # ---- adapters ----
 
@@ -281,7 +283,8 @@ check "a safetensors file has as many numbers as the base parameters" \
 check "inspect knows a checkpoint by its bytes" \
     eval 'json inspect "$work/base.checkpoint" && [ "$(field numbers <"$work/out")" -eq $((3 * parameters)) ]'
 check "inspect knows an adapter" \
-    eval 'json inspect $llama/adapter && [ "$(field what <"$work/out")" = adapter ] && [ "$(field r <"$work/out")" -eq 4 ]'
+    eval 'json inspect $llama/adapter && [ "$(field what <"$work/out")" = adapter ] &&
+        [ "$(field r <"$work/out")" -eq 4 ]'
 check "and whether it fits a base" \
     eval 'json inspect $llama/adapter --model $llama && [ "$(field fits <"$work/out")" = $llama ]'
 check "or not" refused 1 "adapter" inspect $llama/adapter --model "$base"
