@@ -27,7 +27,7 @@
         return cmocka_run_group_tests(tests, NULL, NULL);                                                              \
     }
 
-#define CHECK(claim) assert_true(claim)
+#define CHECK(claim)             assert_true(claim)
 #define CHECK_INT(found, wanted) assert_int_equal(found, wanted)
 #define CHECK_STR(found, wanted) assert_string_equal(found, wanted)
 #define CHECK_HAS(text, part)                                                                                          \

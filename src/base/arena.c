@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALIGN = 64 }; /* a cache line, and the widest vector */
+enum {
+    ALIGN = 64
+}; /* a cache line, and the widest vector */
 
 struct tl_arena {
     char *block;     /* owned; NULL for a measuring arena */

@@ -56,11 +56,9 @@ static void show(tl_progress *p, double now)
 tl_progress tl_progress_start(const char *name, long total)
 {
     double now = tl_seconds();
-    return (tl_progress){ .name = name,
-                          .total = total,
-                          .started = now,
-                          .shown = now - 1,
-                          .terminal = isatty(STDERR_FILENO) != 0 };
+    return (tl_progress){
+        .name = name, .total = total, .started = now, .shown = now - 1, .terminal = isatty(STDERR_FILENO) != 0
+    };
 }
 
 void tl_progress_show(tl_progress *p, long done, const char *format, ...)

@@ -12,9 +12,18 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-typedef enum tl_norm { TL_NORM_RMS, TL_NORM_LAYER } tl_norm;
-typedef enum tl_position { TL_POSITION_ROPE, TL_POSITION_LEARNED } tl_position;
-typedef enum tl_activation { TL_ACTIVATION_SWIGLU, TL_ACTIVATION_GELU } tl_activation;
+typedef enum tl_norm {
+    TL_NORM_RMS,
+    TL_NORM_LAYER
+} tl_norm;
+typedef enum tl_position {
+    TL_POSITION_ROPE,
+    TL_POSITION_LEARNED
+} tl_position;
+typedef enum tl_activation {
+    TL_ACTIVATION_SWIGLU,
+    TL_ACTIVATION_GELU
+} tl_activation;
 
 typedef struct tl_family tl_family; /* a row of the table in config.c */
 

@@ -19,16 +19,16 @@
 
 /* Where key/value pages lie.  Page i of layer l: k at k + (i * L + l) * tl_page_k(G, h), v likewise. */
 typedef struct tl_pages {
-    float *k, *v;  /* owned by the engine; NULL in a training batch: the activations' own are used */
+    float *k, *v; /* owned by the engine; NULL in a training batch: the activations' own are used */
 } tl_pages;
 
 typedef struct tl_batch {
-    int N;                        /* rows */
-    const int *ids;               /* [N] token ids, checked against V by the batch's maker */
-    const int *positions;         /* [N], checked against T */
+    int N;                /* rows */
+    const int *ids;       /* [N] token ids, checked against V by the batch's maker */
+    const int *positions; /* [N], checked against T */
     int n_segments;
-    const tl_segment *segments;   /* in row order, covering all rows */
-    tl_adapter *const *adapters;  /* [n_segments], entries may be NULL; or NULL: none */
+    const tl_segment *segments;  /* in row order, covering all rows */
+    tl_adapter *const *adapters; /* [n_segments], entries may be NULL; or NULL: none */
     tl_pages pages;
 } tl_batch;
 
@@ -36,9 +36,9 @@ typedef struct tl_acts tl_acts; /* the buffers of a run (acts in forward.c) */
 
 typedef struct tl_acts_size {
     int max_rows;
-    int max_rank;      /* of any adapter in any batch; 0: none */
-    bool training;     /* keep what the backward needs, and pages of its own */
-    int max_segments;  /* training only: bounds the pages */
+    int max_rank;     /* of any adapter in any batch; 0: none */
+    bool training;    /* keep what the backward needs, and pages of its own */
+    int max_segments; /* training only: bounds the pages */
 } tl_acts_size;
 
 /* Bytes tl_acts_create will take: the plan. */
@@ -55,9 +55,9 @@ const float *tl_acts_hidden(const tl_acts *a);
 /* logits[n_rows, V] of chosen rows of the last forward. */
 void tl_logits(const tl_model *m, tl_stream *s, const tl_acts *acts, const int *rows, int n_rows, float *logits);
 
-/* Loss over the rows with target >= 0: sum of weight[n] * -log p(target[n]) in double, in row order.  Gathers those rows,
- * takes the head's product in chunks (never [N, V]), sets d(hidden) and, where the head is trained, adds its gradient.
- * With training false only the loss is computed. */
+/* Loss over the rows with target >= 0: sum of weight[n] * -log p(target[n]) in double, in row order.  Gathers those
+ * rows, takes the head's product in chunks (never [N, V]), sets d(hidden) and, where the head is trained, adds its
+ * gradient. With training false only the loss is computed. */
 double tl_loss(const tl_model *m, tl_stream *s, const tl_batch *b, tl_acts *acts, const int *targets,
                const float *weights, bool training);
 

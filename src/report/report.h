@@ -45,9 +45,11 @@ typedef struct tl_method_result {
     const char *name; /* "few-shot", "lora", "lora+few-shot" */
     const tl_named_interval *metrics;
     int n_metrics;
-    const tl_named_interval *metrics_raw; /* the same with raw instead of length-normalized label scores; may be empty */
+    /* The same with raw instead of length-normalized label scores; may be empty. */
+    const tl_named_interval *metrics_raw;
     int n_metrics_raw;
-    const double *confusion;  /* [n_labels * n_labels] row truth, column prediction; NULL for generation; mean over seeds */
+    /* [n_labels * n_labels] row truth, column prediction; NULL for generation; mean over seeds. */
+    const double *confusion;
     double loss_before, loss_after; /* on the general text, mean nats a token; equal for prompting */
     tl_interval forgetting;         /* after - before, over the text's windows */
     tl_method_cost cost;

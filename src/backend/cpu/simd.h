@@ -95,7 +95,7 @@ static inline float vf_top(vf v)
 static inline vf vf_exp(vf x)
 {
     const vf magic = vf_set(12582912.0f); /* 1.5 * 2^23: adding it rounds to an integer */
-    vf low = vf_max(vf_set(-88.0f), x); /* the number second: a NaN stays one */
+    vf low = vf_max(vf_set(-88.0f), x);   /* the number second: a NaN stays one */
     vf y = vf_min(vf_set(88.0f), low);
     vf t = vf_fma(y, vf_set(1.44269504088896341f), magic);
     vf n = t - magic;
