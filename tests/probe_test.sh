@@ -23,9 +23,9 @@ check() {
 }
 
 make_base() {
-    "$generate" corpus --seed 1 --documents 3000 --output "$work/corpus.jsonl" &&
-        "$tailor" tokenize --train "$work/corpus.jsonl" --vocab-size 2048 --output "$work/tokenizer" &&
-        printf '%s' '{"model_type":"llama","vocab_size":2048,"hidden_size":32,"intermediate_size":48,' \
+    "$generate" corpus --seed 1 --documents 200 --output "$work/corpus.jsonl" &&
+        "$tailor" tokenize --train "$work/corpus.jsonl" --vocab-size 400 --output "$work/tokenizer" &&
+        printf '%s' '{"model_type":"llama","vocab_size":400,"hidden_size":32,"intermediate_size":48,' \
             '"num_hidden_layers":2,"num_attention_heads":2,"num_key_value_heads":2,"max_position_embeddings":1024,' \
             '"tie_word_embeddings":true,"bos_token_id":0,"eos_token_id":1}' >"$work/config.json" &&
         "$tailor" pretrain --config "$work/config.json" --tokenizer "$work/tokenizer" --data "$work/corpus.jsonl" \
