@@ -97,8 +97,13 @@ parity: all
 	@BUILD=$(BUILD) scripts/parity
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/tailor
 	install $(BUILD)/tailor $(DESTDIR)$(PREFIX)/bin/tailor
+	install -m 644 $(BUILD)/libtailor.a $(DESTDIR)$(PREFIX)/lib/libtailor.a
+	sed 's|@PREFIX@|$(PREFIX)|' scripts/tailor.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/tailor.pc
+	install -m 644 include/tailor.h $(DESTDIR)$(PREFIX)/include/tailor/tailor.h
+	cd src && for h in $$(find . -name '*.h' ! -path './cmd/*' ! -path './backend/cpu/*' ! -path './backend/ref/*'); do \
+	    install -D -m 644 $$h $(DESTDIR)$(PREFIX)/include/tailor/$$h; done
 
 clean:
 	rm -rf build

@@ -156,7 +156,7 @@ static void oracle_generate(fixture *f, const tl_generate_request *r, tl_ids *ou
     memcpy(ids, r->prompt, (size_t)r->n_prompt * sizeof *ids);
     for (int n = r->n_prompt; n <= T && (int)out->size < r->max_tokens; n++) {
         oracle_logits(f, ids, n - 1, n, r->adapter, logits);
-        int id = tl_sample(logits, V, &r->sampling, &rng, scratch);
+        int id = tl_sampling_draw(logits, V, &r->sampling, &rng, scratch);
         for (int i = 0; i < r->n_stop; i++)
             if (id == r->stop[i]) return;
         CHECK_OK(tl_ids_push(out, id, &err), err);

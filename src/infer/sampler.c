@@ -76,7 +76,7 @@ static void take(int *heap, int n, const float *logits)
     sift(heap, n - 1, 0, logits);
 }
 
-int tl_sample(const float *logits, int V, const tl_sampling *o, tl_rng *r, int *scratch)
+int tl_sampling_draw(const float *logits, int V, const tl_sampling *o, tl_rng *r, int *scratch)
 {
     assert(V > 0);
     int best = likeliest(logits, V);

@@ -1,7 +1,7 @@
 /* sampler.h - one token out of a row of logits.
  *
  *     tl_rng r = tl_sampler_rng(&o);                  one per request, kept over its tokens
- *     int id = tl_sample(logits, V, &o, &r, scratch); one draw a token, none where greedy
+ *     int id = tl_sampling_draw(logits, V, &o, &r, scratch); one draw a token, none where greedy
  *
  * The order of the cuts is the field's: temperature, then the top_k likeliest, then of those the smallest set whose
  * mass reaches top_p.  Weights and sums are double, taken in an order fixed by the logits alone, and a request has its
@@ -30,6 +30,6 @@ int tl_sampling_check(const tl_sampling *o, tl_err *err);
 tl_rng tl_sampler_rng(const tl_sampling *o);
 
 /* A token id, or -1 where the logits hold a NaN or their maximum is not finite.  scratch has room for V ints. */
-int tl_sample(const float *logits, int V, const tl_sampling *o, tl_rng *r, int *scratch);
+int tl_sampling_draw(const float *logits, int V, const tl_sampling *o, tl_rng *r, int *scratch);
 
 #endif

@@ -14,7 +14,7 @@ static void draw(int counts[V], const tl_sampling *o, int n)
 {
     tl_rng r = tl_sampler_rng(o);
     memset(counts, 0, V * sizeof *counts);
-    for (int i = 0; i < n; i++) counts[tl_sample(logits, V, o, &r, scratch)]++;
+    for (int i = 0; i < n; i++) counts[tl_sampling_draw(logits, V, o, &r, scratch)]++;
 }
 
 /* Pearson's statistic of counts against the softmax of the allowed tokens; a token not allowed must not appear. */
@@ -34,7 +34,7 @@ TEST(greedy_takes_the_likeliest_and_of_equals_the_lowest_id)
 {
     tl_sampling o = tl_sampling_defaults();
     tl_rng r = tl_sampler_rng(&o), start = r;
-    CHECK_INT(tl_sample(logits, V, &o, &r, scratch), 1);
+    CHECK_INT(tl_sampling_draw(logits, V, &o, &r, scratch), 1);
     CHECK(r.state == start.state);
 }
 
@@ -99,9 +99,9 @@ TEST(a_seed_repeats_its_draws_and_another_gives_others)
     tl_rng ra = tl_sampler_rng(&a), again = tl_sampler_rng(&a), rb = tl_sampler_rng(&b);
     int different = 0;
     for (int i = 0; i < 100; i++) {
-        int id = tl_sample(logits, V, &a, &ra, scratch);
-        CHECK_INT(tl_sample(logits, V, &a, &again, scratch), id);
-        different += tl_sample(logits, V, &b, &rb, scratch) != id;
+        int id = tl_sampling_draw(logits, V, &a, &ra, scratch);
+        CHECK_INT(tl_sampling_draw(logits, V, &a, &again, scratch), id);
+        different += tl_sampling_draw(logits, V, &b, &rb, scratch) != id;
     }
     CHECK(different > 20);
 }
@@ -117,11 +117,11 @@ TEST(a_cut_that_cuts_nothing_draws_from_the_same_distribution_over_a_large_vocab
     for (int i = 0; i < LARGE; i++) l[i] = (float)(i % 10); /* many ties */
     tl_sampling o = { .temperature = 1, .top_k = 100, .top_p = 1, .seed = 8 };
     tl_rng r = tl_sampler_rng(&o);
-    for (int i = 0; i < 1000; i++) CHECK_INT(tl_sample(l, LARGE, &o, &r, s) % 10, 9);
+    for (int i = 0; i < 1000; i++) CHECK_INT(tl_sampling_draw(l, LARGE, &o, &r, s) % 10, 9);
     for (int i = 0; i < LARGE; i++) l[i] = (float)tl_rng_normal(&fill);
     o.top_k = LARGE - 1; /* the heap gives every token but the least likely */
     double seen = 0, wanted = 0, sum = 0;
-    for (int i = 0; i < 20000; i++) seen += l[tl_sample(l, LARGE, &o, &r, s)];
+    for (int i = 0; i < 20000; i++) seen += l[tl_sampling_draw(l, LARGE, &o, &r, s)];
     for (int i = 0; i < LARGE; i++) sum += exp(l[i]), wanted += exp(l[i]) * l[i];
     CHECK(fabs(seen / 20000 - wanted / sum) < 0.035); /* five standard errors */
 }
@@ -132,11 +132,11 @@ TEST(logits_that_are_not_numbers_are_noticed)
                 one[3] = { -INFINITY, 0, -INFINITY };
     tl_sampling o = { .temperature = 1, .top_p = 0.9 };
     tl_rng r = tl_sampler_rng(&o);
-    CHECK_INT(tl_sample(nan, 3, &o, &r, scratch), -1);
-    CHECK_INT(tl_sample(none, 3, &o, &r, scratch), -1);
-    CHECK_INT(tl_sample(one, 3, &o, &r, scratch), 1);
+    CHECK_INT(tl_sampling_draw(nan, 3, &o, &r, scratch), -1);
+    CHECK_INT(tl_sampling_draw(none, 3, &o, &r, scratch), -1);
+    CHECK_INT(tl_sampling_draw(one, 3, &o, &r, scratch), 1);
     o.top_p = 1;
-    CHECK_INT(tl_sample(one, 3, &o, &r, scratch), 1);
+    CHECK_INT(tl_sampling_draw(one, 3, &o, &r, scratch), 1);
 }
 
 TEST(settings_out_of_range_are_refused_by_name)

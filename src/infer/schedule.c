@@ -332,7 +332,7 @@ static int draw(tl_engine *e, const tl_wanted *w, const float *logits, tl_err *e
 {
     tl_lane *l = w->lane;
     tl_generate_request *r = l->job->generate;
-    int id = tl_sample(logits, e->model->config.V, &r->sampling, &l->job->rng, e->scratch);
+    int id = tl_sampling_draw(logits, e->model->config.V, &r->sampling, &l->job->rng, e->scratch);
     if (id < 0) return not_finite(w, err);
     e->counts.generated_tokens++;
     if (is_stop(r, id)) {
