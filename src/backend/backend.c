@@ -2,6 +2,7 @@
 #include "backend/backend.h"
 #include "base/size.h"
 
+#include <assert.h>
 #include <omp.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -44,6 +45,7 @@ int tl_backend_pick(const tl_backend **out, tl_err *err)
             return 0;
         }
     }
+    assert(all[0]); /* ref runs everywhere */
     for (int i = 0; i < BACKENDS; i++)
         if (strcmp(backends[i]->name, name) == 0)
             return tl_fail(err, TL_EUNSUPPORTED,

@@ -277,7 +277,7 @@ static void check_attention(int H, int G, int h, int rows_a, int rows_b, bool di
 {
     int N = rows_a + rows_b, pages_a[8], pages_b[8];
     tl_segment segments[] = { { 0, rows_a, 0, pages_a }, { rows_a, rows_b, 0, pages_b } };
-    size_t n_q = (size_t)(N * H * h), n_k = (size_t)(N * G * h);
+    size_t n_q = (size_t)N * (size_t)H * (size_t)h, n_k = (size_t)N * (size_t)G * (size_t)h;
     problem p = { .N = N, .H = H, .G = G, .h = h, .n_segments = 2, .segments = segments };
     p.n_in[0] = n_q, p.n_in[1] = p.n_in[2] = n_k, p.n_out = n_q;
     p.forward = attention_double;
@@ -286,7 +286,7 @@ static void check_attention(int H, int G, int h, int rows_a, int rows_b, bool di
     a.k_stride = tl_page_k(G, h), a.v_stride = tl_page_v(G, h);
     a.k = take(16 * a.k_stride, sizeof(float));
     a.v = take(16 * a.v_stride, sizeof(float));
-    float *lse = take((size_t)(N * H), sizeof *lse);
+    float *lse = take((size_t)N * (size_t)H, sizeof *lse);
     tl_stream s = stream_make();
     problem_init(&p);
     ref->kv_write(&s, &a, p.in32[1], p.in32[2]);

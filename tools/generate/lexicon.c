@@ -109,7 +109,7 @@ void tl_lexicon_init(void)
     if (count) return;
     int used = 0;
     for (int k = 0; k < KINDS; k++) {
-        int letter = kinds[k].kind;
+        int letter = (unsigned char)kinds[k].kind;
         first_of[letter] = count;
         for (const char *s = kinds[k].words; *s;) {
             int n = (int)strcspn(s, " +!");
