@@ -10,6 +10,7 @@
 #ifndef TL_TESTS_SMALL_TASK_H
 #define TL_TESTS_SMALL_TASK_H
 
+#include "base/log.h"
 #include "eval/predict.h"
 #include "io/atomic.h"
 #include "method/method.h"
@@ -30,7 +31,7 @@ enum {
     SMALL_TRAIN = 36,
     SMALL_VALIDATION = 9,
     SMALL_TEST = 12,
-    SMALL_CONTEXT = 128
+    SMALL_CONTEXT = 192
 };
 
 typedef struct small_task {
@@ -104,7 +105,7 @@ static inline void small_write_base(const char *dir, uint64_t seed)
     CHECK_OK(tl_config_parse(&c, o, "config.json", &err), err);
     json_decref(o);
     CHECK_OK(tl_model_create(&m, &c, seed, &err), err);
-    tl_init_weights(m, seed, &(tl_init){ .std = 0.1f });
+    tl_init_weights(m, seed, &(tl_init){ .std = 0.3f });
     CHECK_OK(tl_model_write(m, dir, TL_DTYPE_F32, &err), err);
     tl_model_free(m);
     CHECK_OK(tl_path_join(path, sizeof path, dir, "general.jsonl", &err), err);
@@ -133,6 +134,7 @@ static inline void small_close(small_task *s)
 static inline void small_begin(small_task *s, const char *yaml, int threads)
 {
     memset(s, 0, sizeof *s);
+    tl_log_quiet(true);
     scratch_begin();
     snprintf(s->base_dir, sizeof s->base_dir, "%s", scratch("base"));
     snprintf(s->task_dir, sizeof s->task_dir, "%s", scratch("task"));

@@ -24,6 +24,7 @@ typedef struct tuning {
     const tl_sample **batch; /* owned */
     float *best;             /* owned: the trained values at the best epoch */
     double best_loss;
+    long steps; /* in all */
 } tuning;
 
 static void copy_values(const tl_params *p, float *to, bool back)
@@ -52,13 +53,13 @@ static int prepare(tuning *t, tl_model *model, tl_adapter *adapter, const tl_wor
     free(examples);
     if (rc == 0) rc = tl_samples_make(&t->validation, w->task, w->tokenizer, validation, NULL, group, limit, err);
     TL_TRY(rc);
-    long steps = (t->train.n + o->batch - 1) / o->batch * (long)o->epochs;
+    t->steps = (t->train.n + o->batch - 1) / o->batch * (long)o->epochs;
     tl_train_options to = tl_train_defaults();
     to.schedule = (tl_schedule){ .kind = o->schedule,
                                  .peak = learning_rate,
                                  .last_ratio = 0,
-                                 .warmup = (long)(o->warmup * (double)steps + 0.5),
-                                 .total = steps };
+                                 .warmup = (long)(o->warmup * (double)t->steps + 0.5),
+                                 .total = t->steps + 1 }; /* its last step has rate 0: it is not run */
     to.weight_decay = (float)o->weight_decay;
     to.max_grad_norm = (float)o->max_grad_norm;
     to.max_rows = o->max_rows;
@@ -101,7 +102,7 @@ static int epoch(tuning *t, const tl_method_options *o, tl_progress *p, tl_metho
 static int run(tuning *t, const tl_method_options *o, const char *name, uint64_t seed, tl_method_spent *spent,
                tl_err *err)
 {
-    tl_progress p = tl_progress_start(name, t->trainer->options.schedule.total);
+    tl_progress p = tl_progress_start(name, t->steps);
     for (int e = 1; e <= o->epochs; e++) {
         tl_rng r = tl_rng_make(seed, STREAM_ORDER + (uint64_t)e);
         tl_rng_shuffle(&r, t->order, (size_t)t->train.n);
@@ -133,7 +134,7 @@ int tl_tune(tl_model *model, tl_adapter *adapter, const tl_work *w, const tl_met
         int tokens = 0;
         for (int i = 0; i < t.train.n; i++) tokens += tl_sample_targets(&t.train.items[i]);
         tl_log("%s: trainable parameters %zu, trained tokens %d an epoch, %ld steps of %d samples", name,
-               t.trainer->params->count, tokens, t.trainer->options.schedule.total, o->batch);
+               t.trainer->params->count, tokens, t.steps, o->batch);
         rc = run(&t, o, name, seed, spent, err);
     }
     tl_trainer_free(t.trainer);
