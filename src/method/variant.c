@@ -10,7 +10,6 @@
 #include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
     PATH = 4096,
@@ -28,13 +27,18 @@ static const char *last_part(const char *path)
     return slash && slash[1] ? slash + 1 : path;
 }
 
+static const char *part_name(const tl_variant *v)
+{
+    return v->weights ? "weights" : v->adapter ? "adapter" : "none";
+}
+
 static int write_manifest(const tl_variant *v, const char *base_dir, const char *dir, tl_err *err)
 {
     char path[PATH], hex[65];
     TL_TRY(tl_path_join(path, sizeof path, dir, "variant.json", err));
     tl_hash_hex(hex, &v->base->hash);
-    json_t *o =
-        json_pack("{s:s, s:{s:s, s:s}}", "method", v->method, "base", "name", last_part(base_dir), "sha256", hex);
+    json_t *o = json_pack("{s:s, s:s, s:{s:s, s:s}}", "method", v->method, "part", part_name(v), "base", "name",
+                          last_part(base_dir), "sha256", hex);
     int rc = o ? tl_json_save(path, o, err) : tl_fail(err, TL_ENOMEM, "%s: no memory for it", path);
     json_decref(o);
     return rc;
@@ -73,25 +77,38 @@ int tl_variant_write(const tl_variant *v, const char *base_dir, const char *dir,
     return rc;
 }
 
+/* The adapter or weights that the manifest says are there. */
+static int read_part(tl_variant *v, const char *manifest, const char *part, const char *dir, tl_err *err)
+{
+    char path[PATH];
+    TL_TRY(tl_path_join(path, sizeof path, dir, part, err));
+    if (strcmp(part, "adapter") == 0) return tl_adapter_load(&v->adapter, v->base, path, err);
+    if (strcmp(part, "weights") == 0) return tl_model_open(&v->weights, path, err);
+    if (strcmp(part, "none") == 0) return 0;
+    return tl_fail(err, TL_EDATA, "%s: part is '%s'; none, adapter and weights are known", manifest, part);
+}
+
 static int read_manifest(tl_variant *v, const char *dir, tl_err *err)
 {
     char path[PATH], hex[65];
-    const char *method, *sha;
+    const char *method, *part, *sha;
     json_t *o = NULL, *base;
     TL_TRY(tl_path_join(path, sizeof path, dir, "variant.json", err));
     TL_TRY(tl_json_load(&o, path, err));
     tl_hash_hex(hex, &v->base->hash);
     int rc = tl_json_string(o, path, "method", &method, err);
+    if (rc == 0) rc = tl_json_string(o, path, "part", &part, err);
     if (rc == 0) rc = tl_json_value(o, path, "base", JSON_OBJECT, &base, err);
     if (rc == 0) rc = tl_json_string(base, path, "sha256", &sha, err);
     if (rc == 0 && strcmp(sha, hex) != 0)
         rc = tl_fail(err, TL_EDATA, "%s: made for the base %.12s..., this one is %.12s...", path, sha, hex);
     if (rc == 0 && !(v->method = strdup(method))) rc = tl_fail(err, TL_ENOMEM, "%s: no memory for it", path);
+    if (rc == 0) rc = read_part(v, path, part, dir, err);
     json_decref(o);
     return rc;
 }
 
-static int read_parts(tl_variant *v, const char *dir, tl_err *err)
+static int read_prompt(tl_variant *v, const char *dir, tl_err *err)
 {
     char path[PATH];
     tl_buf prompt = tl_buf_make(PROMPT_LIMIT);
@@ -100,12 +117,7 @@ static int read_parts(tl_variant *v, const char *dir, tl_err *err)
     if (rc == 0 && !(v->prefix = strdup(prompt.data ? prompt.data : "")))
         rc = tl_fail(err, TL_ENOMEM, "%s: no memory for it", path);
     tl_buf_reset(&prompt);
-    TL_TRY(rc);
-    TL_TRY(tl_path_join(path, sizeof path, dir, "adapter", err));
-    if (access(path, F_OK) == 0) TL_TRY(tl_adapter_load(&v->adapter, v->base, path, err));
-    TL_TRY(tl_path_join(path, sizeof path, dir, "weights", err));
-    if (access(path, F_OK) == 0) TL_TRY(tl_model_open(&v->weights, path, err));
-    return 0;
+    return rc;
 }
 
 int tl_variant_open(tl_variant **out, tl_model *base, const char *dir, tl_err *err)
@@ -114,7 +126,7 @@ int tl_variant_open(tl_variant **out, tl_model *base, const char *dir, tl_err *e
     if (!v) return tl_fail(err, TL_ENOMEM, "%s: no memory for it", dir);
     v->base = base;
     int rc = read_manifest(v, dir, err);
-    if (rc == 0) rc = read_parts(v, dir, err);
+    if (rc == 0) rc = read_prompt(v, dir, err);
     if (rc < 0) {
         tl_variant_free(v);
         return rc;

@@ -3,10 +3,9 @@
  *
  * On disk, a directory:
  *
- *     variant.json    {"method": "lora+few-shot", "base": {"name": ..., "sha256": ...}}, written last
- *     prompt.txt      what stands in front of each input
- *     adapter/        PEFT's files, or
- *     weights/        a Hugging Face directory with the tokenizer, or neither */
+ *     variant.json    {"method": "lora+few-shot", "part": "adapter", "base": {"name": ..., "sha256": ...}}, written
+ * last prompt.txt      what stands in front of each input adapter/        PEFT's files, where the part is "adapter"
+ *     weights/        a Hugging Face directory with the tokenizer, where it is "weights"; "none" has neither */
 #ifndef TL_METHOD_VARIANT_H
 #define TL_METHOD_VARIANT_H
 
