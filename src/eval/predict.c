@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/interrupt.h"
 #include "base/log.h"
+#include "text/utf8_stream.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -95,13 +96,21 @@ static void read_labels(const asking *a, tl_predictions *out)
 static int read_texts(const asking *a, tl_predictions *out, tl_err *err)
 {
     for (int i = 0; i < a->n; i++) {
-        const tl_ids *ids = &a->answers[i].ids;
-        tl_buf text = tl_buf_make(TEXT_LIMIT);
-        int rc = tl_tokenizer_decode(a->tokenizer, ids->data, ids->size, true, &text, err);
+        tl_ids *ids = &a->answers[i].ids;
+        size_t kept = 0, piece;
+        for (size_t k = 0; k < ids->size; k++) /* a table may be longer than the vocabulary: the rest has no text */
+            if (tl_tokenizer_piece(a->tokenizer, ids->data[k], &piece)) ids->data[kept++] = ids->data[k];
+        ids->size = kept;
+        tl_buf bytes = tl_buf_make(TEXT_LIMIT), text = tl_buf_make(TEXT_LIMIT);
+        tl_utf8_stream characters = { 0 };
+        int rc = tl_tokenizer_decode(a->tokenizer, ids->data, ids->size, true, &bytes, err);
+        if (rc == 0) rc = tl_utf8_push(&characters, bytes.data, bytes.size, &text, err);
+        if (rc == 0) rc = tl_utf8_end(&characters, &text, err);
         const char *s = text.data ? text.data : "";
         char *end = a->t->separator[0] ? strstr((char *)s, a->t->separator) : NULL;
         if (rc == 0 && !(out->texts[i] = strndup(s, end ? (size_t)(end - s) : strlen(s))))
             rc = tl_fail(err, TL_ENOMEM, "answers: no memory for one of %zu bytes", text.size);
+        tl_buf_reset(&bytes);
         tl_buf_reset(&text);
         TL_TRY(rc);
     }
@@ -110,7 +119,8 @@ static int read_texts(const asking *a, tl_predictions *out, tl_err *err)
 
 static int time_some(asking *a, tl_predictions *out, tl_err *err)
 {
-    int n = a->o->timed < a->n ? a->o->timed : a->n;
+    int others = a->n > 1 ? a->n - 1 : 1; /* than the first, whose prompt is then found whole */
+    int n = a->o->timed < others ? a->o->timed : others;
     out->ms_per_request = NAN;
     if (n == 0) return 0;
     TL_TRY(ask(a, 0, 1, err)); /* the shared prefix is warm from here on */

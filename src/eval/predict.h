@@ -15,8 +15,8 @@ typedef struct tl_predictions {
     int n;
     int *normalized, *raw; /* owned: [n] labels by either score; NULL for generation */
     double *scores;        /* owned: [n, n_labels] normalized scores; NULL for generation */
-    char **texts;          /* owned: [n] generated answers; NULL for classification */
-    double prompt_tokens;  /* mean of a request, before prefix sharing */
+    char **texts;         /* owned: [n] generated answers, in UTF-8 (what is none is U+FFFD); NULL for classification */
+    double prompt_tokens; /* mean of a request, before prefix sharing */
     double ms_per_request; /* mean of single requests, one after the other, the shared prefix warm */
 } tl_predictions;
 
