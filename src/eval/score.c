@@ -76,7 +76,6 @@ static int put_statistic(tl_scored *out, scoring *s, const char *name, tl_statis
 
 static int put_cost(tl_scored *out, scoring *s, tl_err *err)
 {
-    if (!s->t->costs) return tl_fail(err, TL_EDATA, "%s: the metric cost wants costs in task.yaml", s->t->name);
     double *items = calloc((size_t)s->n, sizeof *items);
     if (!items) return tl_fail(err, TL_ENOMEM, "metrics: no memory for %d items", s->n);
     for (int k = 0; k < s->n_seeds; k++)
@@ -102,15 +101,8 @@ static int score_labels(tl_scored *out, scoring *s, tl_err *err)
     TL_TRY(put_statistic(out, s, "macro_f1", macro_f1, err));
     for (int i = 0; i < s->t->n_metrics; i++) {
         const char *name = s->t->metrics[i];
-        if (strcmp(name, "accuracy") == 0 || strcmp(name, "macro_f1") == 0) continue;
-        if (strcmp(name, "kappa") == 0)
-            TL_TRY(put_statistic(out, s, "kappa", kappa, err));
-        else if (strcmp(name, "cost") == 0)
-            TL_TRY(put_cost(out, s, err));
-        else
-            return tl_fail(err, TL_EUNSUPPORTED,
-                           "%s: metric '%s' is not known for labels; accuracy, macro_f1, kappa and cost are",
-                           s->t->name, name);
+        if (strcmp(name, "kappa") == 0) TL_TRY(put_statistic(out, s, "kappa", kappa, err));
+        if (strcmp(name, "cost") == 0) TL_TRY(put_cost(out, s, err));
     }
     return 0;
 }
@@ -141,15 +133,6 @@ static int measure_texts(double *by_metric, const scoring *s, tl_err *err)
 
 static int score_texts(tl_scored *out, scoring *s, tl_err *err)
 {
-    for (int i = 0; i < s->t->n_metrics; i++) {
-        bool known = false;
-        for (int m = 0; m < TEXT_METRICS; m++) known = known || strcmp(s->t->metrics[i], text_metrics[m]) == 0;
-        if (!known)
-            return tl_fail(
-                err, TL_EUNSUPPORTED,
-                "%s: metric '%s' is not known for texts; rouge1, rouge2, rougeL, rougeLsum and exact_match are",
-                s->t->name, s->t->metrics[i]);
-    }
     double *by_metric = calloc((size_t)TEXT_METRICS * (size_t)s->n, sizeof *by_metric);
     if (!by_metric) return tl_fail(err, TL_ENOMEM, "metrics: no memory for %d items", s->n);
     int rc = measure_texts(by_metric, s, err);
@@ -167,6 +150,26 @@ static int score_texts(tl_scored *out, scoring *s, tl_err *err)
     return rc;
 }
 
+static const char *const label_metrics[] = { "accuracy", "macro_f1", "kappa", "cost" };
+
+int tl_score_check(const tl_task *t, tl_err *err)
+{
+    bool labels = t->kind == TL_TASK_CLASSIFICATION;
+    const char *const *names = labels ? label_metrics : text_metrics;
+    int n = labels ? (int)(sizeof label_metrics / sizeof *label_metrics) : TEXT_METRICS;
+    for (int i = 0; i < t->n_metrics; i++) {
+        int m = 0;
+        while (m < n && strcmp(t->metrics[i], names[m]) != 0) m++;
+        if (m == n)
+            return tl_fail(err, TL_EUNSUPPORTED, "%s: metric '%s' is not known for %s are", t->name, t->metrics[i],
+                           labels ? "labels; accuracy, macro_f1, kappa and cost"
+                                  : "texts; rouge1, rouge2, rougeL, rougeLsum and exact_match");
+        if (labels && strcmp(t->metrics[i], "cost") == 0 && !t->costs)
+            return tl_fail(err, TL_EDATA, "%s: the metric cost wants costs in task.yaml", t->name);
+    }
+    return 0;
+}
+
 int tl_score(tl_scored *out, const tl_task *t, const tl_examples *split, const tl_predictions *const *seeds,
              int n_seeds, bool raw, uint64_t seed, tl_err *err)
 {
@@ -179,7 +182,9 @@ int tl_score(tl_scored *out, const tl_task *t, const tl_examples *split, const t
                   .n = split->n,
                   .raw = raw,
                   .how = tl_bootstrap_defaults(seed) };
-    *out = (tl_scored){ .n = split->n, .n_seeds = n_seeds };
+    *out = (tl_scored){ 0 };
+    TL_TRY(tl_score_check(t, err));
+    out->n = split->n, out->n_seeds = n_seeds;
     out->items = calloc(n, sizeof *out->items);
     out->per_seed = calloc((size_t)n_seeds, sizeof *out->per_seed);
     out->confusion = labels ? calloc((size_t)t->n_labels * (size_t)t->n_labels, sizeof *out->confusion) : NULL;

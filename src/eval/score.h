@@ -27,6 +27,7 @@ typedef struct tl_scored {
 
 /* The metrics: accuracy and macro_f1, or rouge1, rouge2, rougeL, rougeLsum and exact_match; then what task.yaml asks
  * for besides (kappa, cost).  raw takes the raw label scores.  An unknown metric is an error that lists the known. */
+int tl_score_check(const tl_task *t, tl_err *err); /* only that the task's metrics are known: before a long run */
 int tl_score(tl_scored *out, const tl_task *t, const tl_examples *split, const tl_predictions *const *seeds,
              int n_seeds, bool raw, uint64_t seed, tl_err *err);
 void tl_scored_reset(tl_scored *s);
