@@ -1,6 +1,7 @@
 /* forgetting.c - documents read once, scored as often as there are models. */
 #include "eval/forgetting.h"
 
+#include "base/interrupt.h"
 #include "io/atomic.h"
 #include "io/json.h"
 
@@ -84,6 +85,7 @@ int tl_general_loss(double *out, const tl_general *g, tl_engine *e, tl_adapter *
     for (int i = 0; i < g->n; i++) {
         double sum;
         size_t count;
+        TL_TRY(tl_interrupt_check("general text", err));
         TL_TRY(tl_engine_text_loss(e, g->texts[i].data, g->texts[i].size, adapter, &sum, &count, err));
         out[i] = -sum; /* the engine gives log p */
     }
