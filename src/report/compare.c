@@ -9,6 +9,7 @@
 #include "method/prompt.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,8 +24,16 @@ enum {
     PATH = 4096,
     SETTINGS = 12,
     TEXT = 48,
+    SETTING_TEXT = 400,
     COMPARISONS = 64
 };
+
+/* Settings, as they are shown. */
+typedef struct settings {
+    tl_setting items[SETTINGS]; /* into texts: the struct is filled where it stays */
+    char texts[SETTINGS][SETTING_TEXT];
+    int n;
+} settings;
 
 /* All that one method leaves in memory. */
 typedef struct entry {
@@ -36,9 +45,7 @@ typedef struct entry {
     double *general_loss;        /* owned: [documents] mean over seeds */
     tl_scored scored, scored_raw;
     tl_named_interval metrics[TL_SCORES_MAX], metrics_raw[TL_SCORES_MAX];
-    tl_setting settings[SETTINGS];
-    char texts[SETTINGS][TEXT];
-    int n_settings;
+    settings settings;     /* of the first seed */
     tl_curve_point *curve; /* owned */
     int n_curve;
     tl_method_cost cost;
@@ -125,35 +132,52 @@ void tl_evaluated_reset(tl_evaluated *e)
 
 /* ---- settings, as they are shown ---- */
 
-static void set(entry *e, const char *name, const char *format, double value)
+static void set(settings *s, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void set(settings *s, const char *name, const char *format, ...)
 {
-    char *text = e->texts[e->n_settings];
-    snprintf(text, TEXT, format, value);
-    e->settings[e->n_settings++] = (tl_setting){ name, text };
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(s->texts[s->n], SETTING_TEXT, format, arguments);
+    va_end(arguments);
+    s->items[s->n] = (tl_setting){ name, s->texts[s->n] };
+    s->n++;
 }
 
-static void describe(entry *e, const tl_method_options *o, const tl_method_spent *spent)
+static void describe(settings *s, const tl_method *m, const tl_method_options *o, const tl_method_spent *spent)
 {
-    if (e->n_settings > 0) return; /* the first seed has said it */
-    if (e->method.few_shot) set(e, "k", "%.0f", spent->k);
-    if (e->method.tuning == TL_TUNING_NONE) return;
-    bool lora = e->method.tuning == TL_TUNING_LORA;
-    set(e, "learning_rate", "%g", lora ? o->lora_lr : o->full_lr);
-    set(e, "epochs", "%.0f", o->epochs);
-    set(e, "batch", "%.0f", o->batch);
-    set(e, "best_epoch", "%.0f", spent->best_epoch);
+    s->n = 0;
+    if (m->few_shot) set(s, "k", "%d", spent->k);
+    if (m->tuning == TL_TUNING_NONE) return;
+    bool lora = m->tuning == TL_TUNING_LORA;
+    set(s, "learning_rate", "%g", lora ? o->lora_lr : o->full_lr);
+    set(s, "epochs", "%d", o->epochs);
+    set(s, "batch", "%d", o->batch);
+    set(s, "best_epoch", "%d", spent->best_epoch);
     if (!lora) return;
-    set(e, "r", "%.0f", o->lora_r);
-    set(e, "alpha", "%g", (double)o->lora_alpha);
-    snprintf(e->texts[e->n_settings], TEXT, "%s", o->lora_targets);
-    e->settings[e->n_settings] = (tl_setting){ "targets", e->texts[e->n_settings] };
-    e->n_settings++;
+    set(s, "r", "%d", o->lora_r);
+    set(s, "alpha", "%g", (double)o->lora_alpha);
+    set(s, "targets", "%s", o->lora_targets);
 }
 
 /* ---- one run ---- */
 
-static int write_run(const entry *e, int seed, const tl_work *w, const tl_method_spent *spent, const char *dir,
-                     tl_err *err)
+/* {"accuracy": {"value": ..., "low": ..., "high": ..., "n": ...}, ...} of one seed. */
+static int put_metrics(json_t *out, const entry *e, int seed, const tl_work *w, tl_err *err)
+{
+    tl_scored s;
+    TL_TRY(tl_score(&s, w->task, tl_task_split(w->task, TL_SPLIT_TEST), &e->list[seed], 1, false, e->seeds[0], err));
+    for (int i = 0; i < s.n_metrics; i++) {
+        const tl_interval *v = &s.metrics[i].value;
+        json_object_set_new(
+            out, s.metrics[i].name,
+            json_pack("{s:f, s:f, s:f, s:i}", "value", v->value, "low", v->low, "high", v->high, "n", v->n));
+    }
+    tl_scored_reset(&s);
+    return 0;
+}
+
+static int write_run(const entry *e, int seed, const tl_work *w, const settings *shown, const tl_method_spent *spent,
+                     const char *dir, tl_err *err)
 {
     char path[PATH], hex[65];
     TL_TRY(tl_path_join(path, sizeof path, dir, "run.json", err));
@@ -162,16 +186,18 @@ static int write_run(const entry *e, int seed, const tl_work *w, const tl_method
                           (json_int_t)e->seeds[seed], "task", w->task->name, "base_sha256", hex, "cost",
                           "train_seconds", spent->seconds, "train_flops", spent->flops, "trainable_parameters",
                           spent->trainable_parameters, "trained_tokens", spent->trained_tokens);
-    json_t *settings = json_object(), *predictions = json_array();
+    json_t *pairs = json_object(), *metrics = json_object(), *predictions = json_array();
     const tl_predictions *p = &e->predictions[seed];
-    for (int i = 0; i < e->n_settings; i++)
-        json_object_set_new(settings, e->settings[i].name, json_string(e->settings[i].value));
+    for (int i = 0; i < shown->n; i++)
+        json_object_set_new(pairs, shown->items[i].name, json_string(shown->items[i].value));
+    int rc = put_metrics(metrics, e, seed, w, err);
     for (int i = 0; i < p->n; i++)
         json_array_append_new(predictions,
                               p->texts ? json_string(p->texts[i]) : json_string(w->task->labels[p->normalized[i]]));
-    json_object_set_new(o, "settings", settings);
+    json_object_set_new(o, "settings", pairs);
+    json_object_set_new(o, "metrics", metrics);
     json_object_set_new(o, "predictions", predictions);
-    int rc = o ? tl_json_save(path, o, err) : tl_fail(err, TL_ENOMEM, "%s: no memory for it", path);
+    if (rc == 0) rc = o ? tl_json_save(path, o, err) : tl_fail(err, TL_ENOMEM, "%s: no memory for it", path);
     json_decref(o);
     return rc;
 }
@@ -206,6 +232,7 @@ static int one_run(tl_compared *c, entry *e, int seed, const tl_work *w, const t
     tl_variant *v = NULL;
     tl_method_spent spent;
     tl_evaluated evaluated = { 0 };
+    settings shown;
     char path[PATH];
     size_t stored = 0;
     TL_TRY(tl_method_run(&v, &e->method, w, &o->method, e->seeds[seed], &spent, err));
@@ -218,14 +245,15 @@ static int one_run(tl_compared *c, entry *e, int seed, const tl_work *w, const t
                          e->method.name, err);
     tl_variant_free(v);
     if (rc == 0) {
-        const double *loss = tuned ? evaluated.general_loss : c->before; /* a prompt changes no weights */
-        for (int i = 0; c->general && i < c->general->n; i++) e->general_loss[i] += loss[i] / e->n_seeds;
+        for (int i = 0; tuned && c->general && i < c->general->n; i++)
+            e->general_loss[i] += evaluated.general_loss[i] / e->n_seeds;
         e->predictions[seed] = evaluated.predictions;
         evaluated.predictions = (tl_predictions){ 0 };
         add_cost(e, &spent, &e->predictions[seed], stored);
-        describe(e, &o->method, &spent);
+        describe(&shown, &e->method, &o->method, &spent);
+        if (seed == 0) describe(&e->settings, &e->method, &o->method, &spent);
         rc = keep_curve(e, &spent, err);
-        if (rc == 0) rc = write_run(e, seed, w, &spent, dir, err);
+        if (rc == 0) rc = write_run(e, seed, w, &shown, &spent, dir, err);
     }
     tl_evaluated_reset(&evaluated);
     tl_method_spent_reset(&spent);
@@ -318,14 +346,16 @@ static int show_method(const tl_compared *c, const entry *e, tl_method_result *r
                              .seeds = e->seeds,
                              .seed_scores = e->scored.per_seed,
                              .n_seeds = e->n_seeds,
-                             .settings = e->settings,
-                             .n_settings = e->n_settings,
+                             .settings = e->settings.items,
+                             .n_settings = e->settings.n,
                              .curve = e->curve,
                              .n_curve = e->n_curve };
     if (!c->general) return 0;
+    /* A prompt changes no weights. */
+    const double *after = e->method.tuning == TL_TUNING_NONE ? c->before : e->general_loss;
     r->loss_before = tl_general_mean(c->general, c->before);
-    r->loss_after = tl_general_mean(c->general, e->general_loss);
-    return tl_forgetting(&r->forgetting, c->general, c->before, e->general_loss, o->first_seed, err);
+    r->loss_after = tl_general_mean(c->general, after);
+    return tl_forgetting(&r->forgetting, c->general, c->before, after, o->first_seed, err);
 }
 
 /* Each method with the one before it, on the same items. */
@@ -390,6 +420,7 @@ static int run_all(tl_compared *c, const tl_work *w, const tl_compare_options *o
 {
     double start = tl_seconds();
     time_t now = time(NULL);
+    TL_TRY(tl_score_check(w->task, err));
     struct tm utc;
     gmtime_r(&now, &utc);
     strftime(c->started, sizeof c->started, "%Y-%m-%dT%H:%M:%SZ", &utc);

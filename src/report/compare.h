@@ -7,7 +7,7 @@
  *     tl_compared_free(c);
  *
  * Every method and seed is a run of its own: OUTPUT/METHOD/seed-S/ holds its variant and, written last, run.json with
- * settings, cost and scores. */
+ * settings, cost, metrics and predictions. */
 #ifndef TL_REPORT_COMPARE_H
 #define TL_REPORT_COMPARE_H
 
