@@ -67,7 +67,7 @@ static void command_line(char *out, size_t size, int argc, char **argv)
 static int run_compare(int argc, char **argv, tl_err *err)
 {
     tl_positional p;
-    tl_opened opened;
+    tl_working w;
     tl_method methods[METHODS_MAX];
     tl_compare_options c = tl_compare_defaults();
     tl_compared *result = NULL;
@@ -77,7 +77,7 @@ static int run_compare(int argc, char **argv, tl_err *err)
     if (!o.output) return tl_fail(err, TL_EUSAGE, "tailor compare: --output DIR is wanted");
     if (o.seeds < 1 || o.timed < 0) return tl_fail(err, TL_EUSAGE, "--seeds must be 1 or more, --timed 0 or more");
     TL_TRY(parse_methods(methods, &c.n_methods, err));
-    TL_TRY(tl_opened_open(&opened, p.items[0], TL_TASK_ALL, err));
+    TL_TRY(tl_working_open(&w, p.items[0], err));
     command_line(command, sizeof command, argc, argv);
     c.methods = methods;
     c.n_seeds = o.seeds;
@@ -87,12 +87,12 @@ static int run_compare(int argc, char **argv, tl_err *err)
     c.command = command;
     c.timed = o.timed;
     c.method = tl_flags.o;
-    int rc = tl_compare(&result, &opened.work, &c, err);
+    int rc = tl_compare(&result, &w.work, &c, err);
     if (rc == 0) rc = tl_report_write(tl_compared_report(result), o.output, err);
     if (rc == 0) rc = tl_report_table(tl_compared_report(result), stdout, width());
     if (rc == 0) printf("\nreport: %s/report.html\n", o.output);
     tl_compared_free(result);
-    tl_opened_close(&opened);
+    tl_working_close(&w);
     return rc;
 }
 

@@ -66,7 +66,7 @@ static int print_json(const tl_variant *v, const tl_scored *s, const tl_predicti
     return 0;
 }
 
-static int evaluate(const tl_opened *w, const tl_variant *v, tl_split split, tl_err *err)
+static int evaluate(const tl_working *w, const tl_variant *v, tl_split split, tl_err *err)
 {
     tl_evaluated e;
     tl_scored s = { 0 };
@@ -84,27 +84,27 @@ static int evaluate(const tl_opened *w, const tl_variant *v, tl_split split, tl_
 static int run_eval(int argc, char **argv, tl_err *err)
 {
     tl_positional p;
-    tl_opened opened;
+    tl_working w;
     tl_split split = TL_SPLIT_TEST;
     tl_variant *v = NULL;
     TL_TRY(tl_options_parse(&tl_cmd_eval, rows, argc, argv, 1, &p, err));
     if (p.help) return 0;
     if (o.timed < 0) return tl_fail(err, TL_EUSAGE, "--timed %d: 0 or more is wanted", o.timed);
     TL_TRY(find_split(&split, err));
-    TL_TRY(tl_opened_open(&opened, p.items[0], TL_TASK_ALL, err));
+    TL_TRY(tl_working_open(&w, p.items[0], err));
     int rc;
     if (o.variant) {
-        rc = tl_variant_open(&v, opened.base, o.variant, err);
+        rc = tl_variant_open(&v, w.work.base, o.variant, err);
     } else {
         tl_method zero;
         tl_method_spent spent = { 0 };
         rc = tl_method_parse(&zero, "zero-shot", err);
-        if (rc == 0) rc = tl_method_run(&v, &zero, &opened.work, &tl_flags.o, 1, &spent, err);
+        if (rc == 0) rc = tl_method_run(&v, &zero, &w.work, &tl_flags.o, 1, &spent, err);
         tl_method_spent_reset(&spent);
     }
-    if (rc == 0) rc = evaluate(&opened, v, split, err);
+    if (rc == 0) rc = evaluate(&w, v, split, err);
     tl_variant_free(v);
-    tl_opened_close(&opened);
+    tl_working_close(&w);
     return rc;
 }
 

@@ -19,24 +19,24 @@ static const tl_option rows[] = {
 static int run_prompt(int argc, char **argv, tl_err *err)
 {
     tl_positional p;
-    tl_opened opened;
+    tl_working w;
     tl_method m;
     tl_method_spent spent = { 0 };
     tl_variant *v = NULL;
     TL_TRY(tl_options_parse(&tl_cmd_prompt, rows, argc, argv, 1, &p, err));
     if (p.help) return 0;
     TL_TRY(tl_method_parse(&m, tl_flags.o.k == 0 ? "zero-shot" : "few-shot", err));
-    TL_TRY(tl_opened_open(&opened, p.items[0], TL_TASK_ALL, err));
-    int rc = tl_method_run(&v, &m, &opened.work, &tl_flags.o, (uint64_t)o.seed, &spent, err);
+    TL_TRY(tl_working_open(&w, p.items[0], err));
+    int rc = tl_method_run(&v, &m, &w.work, &tl_flags.o, (uint64_t)o.seed, &spent, err);
     if (rc == 0 && o.output) {
-        rc = tl_variant_write(v, tl_flags.model, o.output, err);
+        rc = tl_variant_write(v, tl_flags.open.model, o.output, err);
         if (rc == 0) printf("%s: %d worked examples; variant in %s\n", m.name, spent.k, o.output);
     } else if (rc == 0) {
         fputs(v->prefix, stdout);
     }
     tl_variant_free(v);
     tl_method_spent_reset(&spent);
-    tl_opened_close(&opened);
+    tl_working_close(&w);
     return rc;
 }
 

@@ -22,7 +22,7 @@ static const tl_option rows[] = {
 static int run_train(int argc, char **argv, tl_err *err)
 {
     tl_positional p;
-    tl_opened opened;
+    tl_working w;
     tl_method m;
     tl_method_spent spent = { 0 };
     tl_variant *v = NULL;
@@ -32,16 +32,16 @@ static int run_train(int argc, char **argv, tl_err *err)
     TL_TRY(tl_method_parse(&m, o.method, err));
     if (m.tuning == TL_TUNING_NONE)
         return tl_fail(err, TL_EUSAGE, "tailor train: %s trains nothing; tailor prompt makes its variant", m.name);
-    TL_TRY(tl_opened_open(&opened, p.items[0], TL_TASK_ALL, err));
-    int rc = tl_method_run(&v, &m, &opened.work, &tl_flags.o, (uint64_t)o.seed, &spent, err);
-    if (rc == 0) rc = tl_variant_write(v, tl_flags.model, o.output, err);
+    TL_TRY(tl_working_open(&w, p.items[0], err));
+    int rc = tl_method_run(&v, &m, &w.work, &tl_flags.o, (uint64_t)o.seed, &spent, err);
+    if (rc == 0) rc = tl_variant_write(v, tl_flags.open.model, o.output, err);
     if (rc == 0)
         printf("%s: %.0f trainable parameters, %.0f trained tokens, %.1f s, %.3g FLOPs, best epoch %d; variant in %s\n",
                m.name, spent.trainable_parameters, spent.trained_tokens, spent.seconds, spent.flops, spent.best_epoch,
                o.output);
     tl_variant_free(v);
     tl_method_spent_reset(&spent);
-    tl_opened_close(&opened);
+    tl_working_close(&w);
     return rc;
 }
 

@@ -2,13 +2,13 @@
 #ifndef TL_CMD_METHODS_H
 #define TL_CMD_METHODS_H
 
-#include "cmd/options.h"
+#include "cmd/open.h"
 #include "method/method.h"
 
 /* Flags of tuning and prompting, as rows for a command's table: { TL_METHOD_ROWS, ..., { 0 } }. */
 typedef struct tl_method_flags {
-    const char *model, *schedule, *precision;
-    int threads;
+    tl_open_flags open;
+    const char *schedule;
     bool quiet, last_epoch, unbalanced;
     tl_method_options o;
 } tl_method_flags;
@@ -16,8 +16,9 @@ typedef struct tl_method_flags {
 extern tl_method_flags tl_flags;
 
 #define TL_WORK_ROWS                                                                                                   \
-    { "model", 's', &tl_flags.model, "DIR", "the base" }, { "threads", 'i', &tl_flags.threads, "N", "0: all" },        \
-        { "precision", 's', &tl_flags.precision, "KIND", "of products: f32 or bf16" },                                 \
+    { "model", 's', &tl_flags.open.model, "DIR", "the base" },                                                         \
+        { "threads", 'i', &tl_flags.open.threads, "N", "0: all" },                                                     \
+        { "precision", 's', &tl_flags.open.precision, "KIND", "of products: f32 or bf16" },                            \
     {                                                                                                                  \
         "quiet", 'b', &tl_flags.quiet, NULL, "say nothing but results and errors"                                      \
     }
@@ -47,17 +48,15 @@ extern tl_method_flags tl_flags;
         "lora-targets", 's', &tl_flags.o.lora_targets, "NAMES", "all-linear, or modules with commas"                   \
     }
 
-/* Base, tokenizer, task and stream; work borrows from here. */
-typedef struct tl_opened {
-    tl_model *base;
-    tl_tokenizer *tokenizer;
-    tl_task *task;
-    tl_stream stream;
+/* A base and a task; work borrows from here. */
+typedef struct tl_working {
+    tl_opened opened;
+    tl_task *task; /* owned */
     tl_work work;
-} tl_opened;
+} tl_working;
 
-/* Open what tl_flags and the task's directory say; splits as in tl_task_open. */
-int tl_opened_open(tl_opened *out, const char *task_dir, unsigned splits, tl_err *err);
-void tl_opened_close(tl_opened *w);
+/* Open what tl_flags and the task's directory say, with all splits. */
+int tl_working_open(tl_working *out, const char *task_dir, tl_err *err);
+void tl_working_close(tl_working *w); /* a zeroed struct is fine */
 
 #endif

@@ -1,0 +1,201 @@
+#!/bin/sh
+# compare_test.sh - the methods from outside: compare, prompt, train and eval on a tiny base and task made here.
+#
+# How flags are refused in general is the business of cli_test.sh; here is what these commands do and refuse themselves.
+set -u
+cd "$(dirname "$0")/.."
+tailor=${BUILD:-build}/tailor
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+n=0 failed=0
+OMP_NUM_THREADS=1 # so small a base is not worth a second thread, but where the claim is about it
+LC_ALL=C
+export OMP_NUM_THREADS LC_ALL
+
+# check CLAIM COMMAND...: the command's success is the claim's.
+check() {
+    claim=$1
+    shift
+    n=$((n + 1))
+    if "$@"; then
+        echo "ok $n - $claim"
+    else
+        echo "not ok $n - $claim"
+        failed=1
+        echo "# last said: $(tail -3 "$work/said" 2>/dev/null)"
+    fi
+}
+
+# refused CODE WORDS ARGUMENTS...: ends with CODE, writes nothing, and ends with one sentence with WORDS in it.
+refused() {
+    code=$1 words=$2
+    shift 2
+    "$tailor" "$@" --quiet >"$work/out" 2>"$work/said" </dev/null
+    [ $? -eq "$code" ] && [ ! -s "$work/out" ] && [ "$(wc -l <"$work/said")" -eq 1 ] &&
+        grep -q '^tailor: ' "$work/said" && grep -qF -e "$words" "$work/said"
+}
+
+# works ARGUMENTS...: ends with 0 and writes something, kept in $work/out.
+works() {
+    "$tailor" "$@" --quiet >"$work/out" 2>"$work/said" </dev/null && [ -s "$work/out" ] && [ ! -s "$work/said" ]
+}
+
+# ---- a base and a task of our own ----
+
+# lines FIRST COUNT: examples whose label follows from one word
+lines() {
+    awk -v first="$1" -v n="$2" 'BEGIN {
+        split("red green blue", light, " "); split("stop go wait", label, " ")
+        for (i = first; i < first + n; i++)
+            printf "{\"text\": \"%s on the tower, day %d\", \"label\": \"%s\"}\n", light[i % 3 + 1], i, label[i % 3 + 1]
+    }'
+}
+mkdir "$work/task"
+cat >"$work/task/task.yaml" <<'YAML'
+name: lights
+kind: classification
+instruction: "Say what the light means."
+template: {input: "Light: {text}\nMark:", answer: " {label}", separator: "\n"}
+labels: [stop, go, wait]
+metrics: [accuracy, kappa, cost]
+costs: [[0, 9, 1], [1, 0, 1], [1, 1, 0]]
+YAML
+lines 0 24 >"$work/task/train.jsonl"
+lines 100 9 >"$work/task/validation.jsonl"
+lines 200 9 >"$work/task/test.jsonl"
+lines 300 300 | sed 's/", "label": "\(.*\)"}/. Mark: \1"}/' >"$work/corpus.jsonl"
+cat >"$work/config.json" <<'JSON'
+{ "model_type": "llama", "vocab_size": 300, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
+  "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 160, "rms_norm_eps": 1e-05,
+  "rope_theta": 10000, "hidden_act": "silu", "tie_word_embeddings": true }
+JSON
+base=$work/base task=$work/task
+check "a base is made" eval '
+    "$tailor" tokenize --train "$work/corpus.jsonl" --vocab-size 300 --output "$work/tokenizer" 2>"$work/said" &&
+    "$tailor" pretrain --config "$work/config.json" --tokenizer "$work/tokenizer" --data "$work/corpus.jsonl" \
+        --output "$base" --init normal --tokens 2560 --batch-tokens 256 --precision f32 2>"$work/said"'
+head -5 "$work/corpus.jsonl" >"$base/general.jsonl"
+tune="--epochs 2 --batch 8 --micro-batch 256 --k 2"
+all=zero-shot,few-shot,lora,full,lora+few-shot,full+few-shot
+
+# ---- compare ----
+
+# compare NAME ARGUMENTS...: into $work/NAME
+compare() {
+    into=$work/$1
+    shift
+    works compare "$task" --model "$base" --output "$into" --timed 2 $tune "$@"
+}
+# What two runs of the same command share: all but times, memory and paths.
+numbers() {
+    grep -Ev '"(seconds|started|command|peak_bytes|train_seconds|ms_per_request)":' "$1/report.json"
+}
+
+check "compare runs all methods" compare runs --methods $all --seeds 2
+for m in $(echo $all | tr , ' '); do
+    check "the table has $m" grep -qF "$m" "$work/out"
+    check "$m leaves a run and a variant" [ -s "$work/runs/$m/seed-1/run.json" -a -s "$work/runs/$m/seed-1/variant/variant.json" ]
+done
+check "zero-shot runs once, the others as often as there are seeds" \
+    [ ! -e "$work/runs/zero-shot/seed-2" -a -e "$work/runs/few-shot/seed-2" -a -e "$work/runs/full/seed-2" ]
+check "the report is there twice, to read and to compute with" \
+    [ -s "$work/runs/report.json" -a -s "$work/runs/report.html" ]
+check "the report has the command" grep -q '"command": "tailor compare ' "$work/runs/report.json"
+check "an adapter is a directory in PEFT's format" [ -s "$work/runs/lora/seed-1/variant/adapter/adapter_config.json" ]
+check "weights are a base of their own" [ -s "$work/runs/full/seed-1/variant/weights/config.json" ]
+check "the same again gives the same numbers" \
+    eval 'compare again --methods $all --seeds 2 && numbers "$work/runs" >"$work/a" && numbers "$work/again" >"$work/b" &&
+        cmp "$work/a" "$work/b" && [ -s "$work/a" ]'
+check "--seeds 1 runs each once" \
+    eval 'compare single --methods few-shot,lora --seeds 1 && [ ! -e "$work/single/lora/seed-2" ]'
+
+check "an unknown method is refused" refused 2 "'qlora' is not known" compare "$task" --model "$base" --output "$work/no" \
+    --methods lora,qlora
+check "a method named twice is refused" refused 2 "lora stands there twice" compare "$task" --model "$base" \
+    --output "$work/no" --methods lora,full,lora
+check "no method is refused" refused 2 "none is named" compare "$task" --model "$base" --output "$work/no" --methods ''
+check "compare without --output is refused" refused 2 "--output DIR is wanted" compare "$task" --model "$base"
+check "more examples than fit are refused" refused 2 "20 worked examples do not fit" compare "$task" --model "$base" \
+    --output "$work/no" --methods few-shot --k 20
+check "no seed is refused" refused 2 "--seeds must be 1 or more" compare "$task" --model "$base" --output "$work/no" --seeds 0
+check "a general text that is not there is refused" refused 1 "nowhere" compare "$task" --model "$base" \
+    --output "$work/no" --methods zero-shot --general "$work/nowhere"
+check "a refused comparison leaves no report" [ ! -e "$work/no/report.json" ]
+
+# Ctrl-C at a known moment: the general text comes through a pipe that is opened when the signal has been sent.
+mkfifo "$work/pipe"
+"$tailor" compare "$task" --model "$base" --output "$work/cut" --methods $all $tune --general "$work/pipe" \
+    --quiet >"$work/out" 2>"$work/said" </dev/null &
+pid=$!
+timeout 20 sh -c 'exec 3>"$1" && kill -INT "$2" && cat "$3" >&3' sh "$work/pipe" $pid "$base/general.jsonl"
+wait $pid
+check "Ctrl-C ends a comparison with code 130" [ $? -eq 130 ]
+check "and says so" grep -q '^tailor: .*: stopped by the user$' "$work/said"
+check "and leaves no report and no table" [ ! -e "$work/cut/report.json" -a ! -e "$work/cut/report.html" -a ! -s "$work/out" ]
+
+# ---- prompt ----
+
+works prompt "$task" --model "$base" --k 0
+printf 'Say what the light means.\n\n' >"$work/wanted"
+check "prompt --k 0 prints the instruction and a blank line" cmp "$work/out" "$work/wanted"
+check "prompt prints what compare put in front" eval '
+    works prompt "$task" --model "$base" --k 2 --seed 2 && cmp "$work/out" "$work/runs/few-shot/seed-2/variant/prompt.txt"'
+check "prompt --output writes the same as a variant" eval '
+    works prompt "$task" --model "$base" --k 2 --seed 2 --output "$work/prompted" &&
+    cmp "$work/prompted/prompt.txt" "$work/runs/few-shot/seed-2/variant/prompt.txt"'
+check "prompt writes over no directory of others" refused 2 "$task" prompt "$task" --model "$base" --k 2 --output "$task"
+
+# ---- train ----
+
+weights=adapter/adapter_model.safetensors
+check "train leaves the adapter that compare left" eval '
+    works train "$task" --model "$base" --method lora --seed 2 --output "$work/tuned" $tune &&
+    cmp "$work/tuned/$weights" "$work/runs/lora/seed-2/variant/$weights"'
+check "with two threads too" eval '
+    works train "$task" --model "$base" --method lora --seed 2 --output "$work/two" $tune --threads 2 &&
+    cmp "$work/tuned/$weights" "$work/two/$weights"'
+check "full fine-tuning leaves weights and their tokenizer" eval '
+    works train "$task" --model "$base" --method full --output "$work/whole" $tune &&
+    [ -s "$work/whole/weights/model.safetensors" -a -s "$work/whole/weights/tokenizer.json" ]'
+check "training without training is refused" refused 2 "few-shot trains nothing" train "$task" --model "$base" \
+    --method few-shot --output "$work/no"
+check "train without --output is refused" refused 2 "--output DIR is wanted" train "$task" --model "$base"
+check "targets that name no module are refused" refused 1 "nothing_proj" train "$task" --model "$base" \
+    --output "$work/no" --lora-targets nothing_proj
+check "an example longer than a micro-batch is refused with its line" refused 1 "train.jsonl:" train "$task" \
+    --model "$base" --output "$work/no" --micro-batch 8
+check "a schedule that is none is refused" refused 2 "'square'" train "$task" --model "$base" --output "$work/no" \
+    --schedule square
+
+# ---- eval ----
+
+# The predictions of a JSON file, one line each.
+predictions() { sed -n '/"predictions": \[/,/\]/p' "$1" | tr -d ' ,' | grep -v ']\|\['; }
+for m in few-shot lora full; do
+    check "eval of the variant of $m gives the answers of its run" eval '
+        works eval "$task" --model "$base" --variant "$work/runs/$m/seed-1/variant" --json &&
+        predictions "$work/out" >"$work/a" && predictions "$work/runs/$m/seed-1/run.json" >"$work/b" &&
+        cmp "$work/a" "$work/b" && [ "$(wc -l <"$work/a")" -eq 9 ]'
+done
+check "eval without a variant is zero-shot" eval '
+    works eval "$task" --model "$base" --json && grep -q "\"method\": \"zero-shot\"" "$work/out" &&
+    predictions "$work/out" >"$work/a" && predictions "$work/runs/zero-shot/seed-1/run.json" >"$work/b" &&
+    cmp "$work/a" "$work/b"'
+check "without --json each metric is a line with its interval and n" eval '
+    works eval "$task" --model "$base" --split validation &&
+    [ "$(grep -cE "^  (accuracy|macro_f1|kappa|cost) .*\[.*\] n=9$" "$work/out")" -eq 4 ]'
+check "raw scores are scored where asked for" works eval "$task" --model "$base" --raw --timed 0
+check "a split that is none is refused" refused 2 "'dev'" eval "$task" --model "$base" --split dev
+check "a variant that is not there is refused" refused 1 "variant.json" eval "$task" --model "$base" --variant "$work/nowhere"
+check "a variant of another base is refused" refused 1 "made for the base" eval "$task" \
+    --model "$work/runs/full/seed-1/variant/weights" --variant "$work/runs/lora/seed-1/variant"
+cp -r "$work/runs/lora/seed-1/variant" "$work/torn" && rm -r "$work/torn/adapter"
+check "a variant without its adapter is refused" refused 1 "torn/adapter" eval "$task" --model "$base" --variant "$work/torn"
+cp -r "$base" "$work/bare" && rm "$work"/bare/tokenizer*
+check "a base without a tokenizer is refused" refused 1 "no tokenizer" eval "$task" --model "$work/bare"
+sed 's/kappa/auroc/' "$task/task.yaml" >"$work/yaml" && cp -r "$task" "$work/odd" && mv "$work/yaml" "$work/odd/task.yaml"
+check "an unknown metric is refused before anything runs" \
+    eval 'refused 1 "auroc" compare "$work/odd" --model "$base" --output "$work/odd-runs" && [ ! -e "$work/odd-runs" ]'
+
+echo "1..$n"
+exit $failed
