@@ -66,7 +66,7 @@ lines 200 9 >"$work/task/test.jsonl"
 lines 300 300 | sed 's/", "label": "\(.*\)"}/. Mark: \1"}/' >"$work/corpus.jsonl"
 cat >"$work/config.json" <<'JSON'
 { "model_type": "llama", "vocab_size": 300, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
-  "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 160, "rms_norm_eps": 1e-05,
+  "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 256, "rms_norm_eps": 1e-05,
   "rope_theta": 10000, "hidden_act": "silu", "tie_word_embeddings": true }
 JSON
 base=$work/base task=$work/task
@@ -115,8 +115,8 @@ check "a method named twice is refused" refused 2 "lora stands there twice" comp
     --output "$work/no" --methods lora,full,lora
 check "no method is refused" refused 2 "none is named" compare "$task" --model "$base" --output "$work/no" --methods ''
 check "compare without --output is refused" refused 2 "--output DIR is wanted" compare "$task" --model "$base"
-check "more examples than fit are refused" refused 2 "20 worked examples do not fit" compare "$task" --model "$base" \
-    --output "$work/no" --methods few-shot --k 20
+check "more examples than fit are refused" refused 2 "16 worked examples do not fit" compare "$task" --model "$base" \
+    --output "$work/no" --methods few-shot --k 16
 check "no seed is refused" refused 2 "--seeds must be 1 or more" compare "$task" --model "$base" --output "$work/no" --seeds 0
 check "a general text that is not there is refused" refused 1 "nowhere" compare "$task" --model "$base" \
     --output "$work/no" --methods zero-shot --general "$work/nowhere"
@@ -196,6 +196,19 @@ check "a base without a tokenizer is refused" refused 1 "no tokenizer" eval "$ta
 sed 's/kappa/auroc/' "$task/task.yaml" >"$work/yaml" && cp -r "$task" "$work/odd" && mv "$work/yaml" "$work/odd/task.yaml"
 check "an unknown metric is refused before anything runs" \
     eval 'refused 1 "auroc" compare "$work/odd" --model "$base" --output "$work/odd-runs" && [ ! -e "$work/odd-runs" ]'
+
+# ---- the page ----
+
+# The blocks of docs/commands.md with these commands, over the tiny base and task.
+i=0 blocks=0
+while i=$((i + 1)) && awk -v want=$i '/^```sh$/ { inside = ++n == want; next } /^```/ { inside = 0 } inside' \
+    docs/commands.md >"$work/block" && [ -s "$work/block" ]; do
+    grep -Eq 'tailor (compare|prompt|train|eval) ' "$work/block" || continue
+    blocks=$((blocks + 1))
+    sed "s#/tmp/#$work/page-#g; s#build/tailor #$tailor #; s#tasks/triage#$task --model $base#" "$work/block" >"$work/page"
+    check "commands.md: block $i works when pasted" eval 'sh -e "$work/page" >"$work/out" 2>"$work/said" </dev/null'
+done
+check "all four commands have their blocks there" [ $blocks -ge 4 ]
 
 echo "1..$n"
 exit $failed
