@@ -93,6 +93,16 @@ static void read_labels(const asking *a, tl_predictions *out)
     }
 }
 
+/* The answer in what was generated: up to the separator, without what the template puts around an answer. */
+static char *read_answer(const tl_task *t, const char *s)
+{
+    char *end = t->separator[0] ? strstr((char *)s, t->separator) : NULL;
+    size_t n = end ? (size_t)(end - s) : strlen(s), before = strlen(t->answer_before), after = strlen(t->answer_after);
+    if (n >= before && memcmp(s, t->answer_before, before) == 0) s += before, n -= before;
+    if (n >= after && memcmp(s + n - after, t->answer_after, after) == 0) n -= after;
+    return strndup(s, n);
+}
+
 static int read_texts(const asking *a, tl_predictions *out, tl_err *err)
 {
     for (int i = 0; i < a->n; i++) {
@@ -106,9 +116,7 @@ static int read_texts(const asking *a, tl_predictions *out, tl_err *err)
         int rc = tl_tokenizer_decode(a->tokenizer, ids->data, ids->size, true, &bytes, err);
         if (rc == 0) rc = tl_utf8_push(&characters, bytes.data, bytes.size, &text, err);
         if (rc == 0) rc = tl_utf8_end(&characters, &text, err);
-        const char *s = text.data ? text.data : "";
-        char *end = a->t->separator[0] ? strstr((char *)s, a->t->separator) : NULL;
-        if (rc == 0 && !(out->texts[i] = strndup(s, end ? (size_t)(end - s) : strlen(s))))
+        if (rc == 0 && !(out->texts[i] = read_answer(a->t, text.data ? text.data : "")))
             rc = tl_fail(err, TL_ENOMEM, "answers: no memory for one of %zu bytes", text.size);
         tl_buf_reset(&bytes);
         tl_buf_reset(&text);

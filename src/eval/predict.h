@@ -3,7 +3,7 @@
  * Classification: each label's answer is scored by the likelihood of its tokens after the prompt; the raw score is the
  * sum of log p, the normalized one its mean over the label's tokens, so that a long label is not worse for being long.
  * The best score wins; of equal ones the first.  Generation: greedy decoding up to EOS, to the task's limit, or to
- * where the separator between worked examples begins. */
+ * where the separator between worked examples begins; what the template puts around an answer is taken off again. */
 #ifndef TL_EVAL_PREDICT_H
 #define TL_EVAL_PREDICT_H
 

@@ -177,7 +177,7 @@ TEST(a_generated_answer_ends_where_the_separator_begins)
     tl_predictions whole = predict(&s, prefix, true, 2);
     for (int i = 0; i < whole.n; i++) {
         char *text = written(&s, test->items[i].input, s.task->max_answer_tokens);
-        if (ascii(text)) CHECK_STR(whole.texts[i], text);
+        if (ascii(text)) CHECK_STR(whole.texts[i], text + (text[0] == ' ')); /* the space is the template's */
         /* The middle of what was written becomes the separator. */
         size_t n = strlen(text);
         if (ascii(text) && n > 4) {
@@ -185,8 +185,9 @@ TEST(a_generated_answer_ends_where_the_separator_begins)
             free(s.task->separator);
             s.task->separator = strdup(separator);
             tl_predictions p = predict(&s, prefix, true, 0);
-            CHECK_INT(strlen(p.texts[i]), strcspn(text, separator));
-            CHECK(memcmp(p.texts[i], text, strlen(p.texts[i])) == 0);
+            const char *answer = text + (text[0] == ' ');
+            CHECK_INT(strlen(p.texts[i]), strcspn(answer, separator));
+            CHECK(memcmp(p.texts[i], answer, strlen(p.texts[i])) == 0);
             tl_predictions_reset(&p);
             cut++;
         }
@@ -197,6 +198,28 @@ TEST(a_generated_answer_ends_where_the_separator_begins)
     s.base = base;
     tl_variant_free(v);
     tl_predictions_reset(&whole);
+    small_end(&s);
+}
+
+TEST(what_the_template_puts_around_an_answer_is_taken_off_a_generated_one)
+{
+    small_task s;
+    tl_method_options o = small_options();
+    int stripped = 0;
+    o.epochs = 10;
+    small_begin(&s,
+                "name: words\nkind: generation\nmax_answer_tokens: 12\n"
+                "template: {input: \"Light: {text}\\nMark:\", answer: \" = {label}.\", separator: \"\\n\"}\n",
+                1);
+    tl_variant *v = small_variant(&s, "full", &o, 1, NULL);
+    tl_predictions p = small_predict(&s, v);
+    for (int i = 0; i < p.n; i++) {
+        CHECK(strncmp(p.texts[i], " = ", 3) != 0);
+        stripped += strcmp(p.texts[i], "stop") == 0 || strcmp(p.texts[i], "go") == 0;
+    }
+    CHECK(stripped > 0);
+    tl_predictions_reset(&p);
+    tl_variant_free(v);
     small_end(&s);
 }
 
@@ -226,4 +249,5 @@ TEST(a_generated_answer_is_always_utf_8)
 RUN_TESTS(CASE(a_label_is_chosen_by_its_log_p_or_by_the_mean_over_its_tokens),
           CASE(sharing_prefixes_and_timing_requests_change_no_bit_of_the_answers),
           CASE(the_tokens_of_a_request_are_counted_before_any_are_shared),
-          CASE(a_generated_answer_ends_where_the_separator_begins), CASE(a_generated_answer_is_always_utf_8))
+          CASE(a_generated_answer_ends_where_the_separator_begins), CASE(a_generated_answer_is_always_utf_8),
+          CASE(what_the_template_puts_around_an_answer_is_taken_off_a_generated_one))

@@ -79,6 +79,10 @@ static int grow(tl_samples *out, growing *g, const tl_task *t, const tl_tokenize
 int tl_samples_make(tl_samples *out, const tl_task *t, const tl_tokenizer *tokenizer, const tl_examples *e,
                     const int *order, int group, int max_tokens, tl_err *err)
 {
+    *out = (tl_samples){ 0 };
+    if (t->kind == TL_TASK_GENERATION && tl_tokenizer_eos(tokenizer) < 0)
+        return tl_fail(err, TL_EDATA, "%s: the tokenizer has no EOS, so where an answer ends would never be learnt",
+                       t->name);
     *out = (tl_samples){ .items = calloc((size_t)e->n, sizeof *out->items),
                          .list = calloc((size_t)e->n, sizeof *out->list) };
     growing g = { { 0 }, { 0 } };

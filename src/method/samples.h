@@ -17,7 +17,8 @@ typedef struct tl_samples {
 } tl_samples;
 
 /* Samples of e's examples in the order given (NULL: as they stand), group to a sample while they fit into max_tokens.
- * An example that does not fit alone is an error that names it: no answer is ever cut away. */
+ * An example that does not fit alone is an error that names it: no answer is ever cut away.  So is a tokenizer without
+ * EOS where answers are generated. */
 int tl_samples_make(tl_samples *out, const tl_task *t, const tl_tokenizer *tokenizer, const tl_examples *e,
                     const int *order, int group, int max_tokens, tl_err *err);
 void tl_samples_reset(tl_samples *s);

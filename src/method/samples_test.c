@@ -2,6 +2,7 @@
 #define _GNU_SOURCE /* nftw */
 #include "method/samples.h"
 
+#include "io/json.h"
 #include "tests/small_task.h"
 
 static tl_samples make(const small_task *s, const int *order, int group, int max_tokens)
@@ -161,6 +162,29 @@ TEST(an_example_that_is_too_long_is_refused_with_its_file_and_line)
     small_end(&s);
 }
 
+TEST(generated_answers_want_a_tokenizer_with_an_eos)
+{
+    small_task s;
+    tl_err err = { 0 };
+    tl_samples all;
+    small_begin(&s, SMALL_TEXTS, 1);
+    const char *path = scratch("base/tokenizer_config.json");
+    json_t *config = NULL;
+    CHECK_OK(tl_json_load(&config, path, &err), err);
+    CHECK_INT(json_object_del(config, "eos_token"), 0);
+    CHECK_OK(tl_json_save(path, config, &err), err);
+    json_decref(config);
+    small_close(&s);
+    small_open(&s, 1);
+    CHECK_INT(tl_tokenizer_eos(s.tokenizer), -1);
+    CHECK_INT(tl_samples_make(&all, s.task, s.tokenizer, tl_task_split(s.task, TL_SPLIT_TRAIN), NULL, 1, 200, &err),
+              TL_EDATA);
+    CHECK_HAS(err.text, "words: the tokenizer has no EOS");
+    CHECK(!all.items && all.n == 0);
+    small_end(&s);
+}
+
 RUN_TESTS(CASE(a_sample_is_the_request_its_answer_and_eos), CASE(only_the_answer_and_eos_are_learnt),
           CASE(a_group_is_one_few_shot_request_in_which_every_answer_is_learnt), CASE(no_answer_is_ever_cut_away),
-          CASE(an_example_that_is_too_long_is_refused_with_its_file_and_line))
+          CASE(an_example_that_is_too_long_is_refused_with_its_file_and_line),
+          CASE(generated_answers_want_a_tokenizer_with_an_eos))
