@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 static struct {
-    const char *config, *tokenizer, *data, *output, *init, *schedule, *precision;
+    const char *config, *base, *tokenizer, *data, *output, *init, *schedule, *precision;
     double tokens, lr, last_ratio, beta2, weight_decay, table_lr_ratio, clip, text_weight;
     int batch_tokens, max_rows, warmup, save_every, seed, threads;
     int stop_after;
@@ -39,6 +39,7 @@ static struct {
 
 static const tl_option rows[] = {
     { "config", 's', &o.config, "FILE", "config.json of the base to make" },
+    { "base", 's', &o.base, "DIR", "go on with the weights of this base instead of new ones" },
     { "tokenizer", 's', &o.tokenizer, "DIR", "its tokenizer" },
     { "data", 's', &o.data, "FILE", "corpus: JSON lines with text or spans" },
     { "output", 's', &o.output, "DIR", "where the base goes; DIR.checkpoint beside it while training" },
@@ -169,18 +170,25 @@ static int prepare(run *r, long *total, tl_err *err)
     if (!(o.text_weight > 0)) return tl_fail(err, TL_EUSAGE, "--text-weight must be above 0");
     if (o.batch_tokens < 1 || o.max_rows < 2 || o.tokens < 1)
         return tl_fail(err, TL_EUSAGE, "--tokens, --batch-tokens and --micro-batch must be positive");
-    TL_TRY(tl_json_load(&config, o.config, err));
-    int rc = tl_config_parse(&r->config, config, o.config, err);
-    json_decref(config);
-    TL_TRY(rc);
+    if (o.base) {
+        TL_TRY(tl_model_open(&r->model, o.base, err));
+        TL_TRY(tl_model_unfreeze(r->model, err));
+        r->config = r->model->config;
+    } else {
+        TL_TRY(tl_json_load(&config, o.config, err));
+        int rc = tl_config_parse(&r->config, config, o.config, err);
+        json_decref(config);
+        TL_TRY(rc);
+    }
     TL_TRY(tl_tokenizer_open(&r->tokenizer, o.tokenizer, err));
     if (tl_tokenizer_size(r->tokenizer) > r->config.V)
-        return tl_fail(err, TL_ESHAPE, "%s: vocab_size is %d, the tokenizer in %s has %d", o.config, r->config.V,
-                       o.tokenizer, tl_tokenizer_size(r->tokenizer));
+        return tl_fail(err, TL_ESHAPE, "%s: vocab_size is %d, the tokenizer in %s has %d", o.base ? o.base : o.config,
+                       r->config.V, o.tokenizer, tl_tokenizer_size(r->tokenizer));
     int longest = (r->config.T < o.max_rows ? r->config.T : o.max_rows) + 1;
     TL_TRY(tl_corpus_open(&r->corpus, o.data, r->tokenizer, longest, (float)o.text_weight, err));
     TL_TRY(tl_model_create(&r->model, &r->config, (uint64_t)o.seed, err));
-    if (mimetic) TL_TRY(tl_init_mimetic(r->model, (uint64_t)o.seed, err));
+    if (mimetic && tl_init_mimetic(r->model, (uint64_t)o.seed, err) < 0)
+        return tl_fail_in(err, "--init mimetic (--init normal takes every base)");
     TL_TRY(tl_stream_create(&r->stream, o.threads, bf16 ? TL_PRECISION_BF16 : TL_PRECISION_F32, r->config.T,
                             r->config.h, err));
     *total = (long)(o.tokens / o.batch_tokens + 0.5);
@@ -196,10 +204,12 @@ static int prepare(run *r, long *total, tl_err *err)
     t.max_rows = o.max_rows;
     TL_TRY(tl_trainer_create(&r->trainer, r->model, NULL, &r->stream, &t, err));
     snprintf(r->text, sizeof r->text,
-             "data %s tokens %.0f batch %d micro %d init %s lr %g ratio %g %s %g warmup %d beta2 %g decay %g clip %g text %g "
+             "base %s data %s tokens %.0f batch %d micro %d init %s lr %g ratio %g %s %g warmup %d beta2 %g decay %g "
+             "clip %g "
+             "text %g "
              "%s seed %d",
-             o.data, o.tokens, o.batch_tokens, o.max_rows, o.init, o.lr, o.table_lr_ratio, o.schedule, o.last_ratio,
-             o.warmup, o.beta2, o.weight_decay, o.clip, o.text_weight, o.precision, o.seed);
+             o.base ? o.base : "new", o.data, o.tokens, o.batch_tokens, o.max_rows, o.init, o.lr, o.table_lr_ratio,
+             o.schedule, o.last_ratio, o.warmup, o.beta2, o.weight_decay, o.clip, o.text_weight, o.precision, o.seed);
     snprintf(r->checkpoint, sizeof r->checkpoint, "%s.checkpoint", o.output);
     return 0;
 }
@@ -231,8 +241,10 @@ static int run_pretrain(int argc, char **argv, tl_err *err)
     tl_positional p;
     TL_TRY(tl_options_parse(&tl_cmd_pretrain, rows, argc, argv, 0, &p, err));
     if (p.help) return 0;
-    if (!o.config || !o.tokenizer || !o.data || !o.output)
-        return tl_fail(err, TL_EUSAGE, "tailor pretrain: --config, --tokenizer, --data and --output are wanted");
+    if (o.base && o.config) return tl_fail(err, TL_EUSAGE, "tailor pretrain: --base brings its own config");
+    if (!o.base && !o.config) return tl_fail(err, TL_EUSAGE, "tailor pretrain: --config or --base is wanted");
+    if (!o.tokenizer || !o.data || !o.output)
+        return tl_fail(err, TL_EUSAGE, "tailor pretrain: --tokenizer, --data and --output are wanted");
     run r = { 0 };
     long total = 0;
     int rc = prepare(&r, &total, err);

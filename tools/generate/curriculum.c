@@ -7,6 +7,7 @@
 #include "curriculum.h"
 #include "family.h"
 #include "prose.h"
+#include "triage.h"
 
 #include <assert.h>
 #include <string.h>
@@ -22,6 +23,7 @@ typedef enum doc_kind {
     DOC_SENTENCE,    /* cue tasks in sentences with fillers */
     DOC_FAMILY,      /* all families, all formats */
     DOC_PROSE,
+    DOC_CLINIC, /* messages of the triage task's clinic, sorted by complaint */
     DOC_KINDS
 } doc_kind;
 
@@ -34,25 +36,34 @@ static const struct {
     { 0.14, { 5, 3, 12, 45, 10, 25 } }, { 0.73, { 3, 2, 6, 22, 27, 40 } },
 };
 
+/* The second phase, a corpus of its own without stages. */
+static const int second[DOC_KINDS] = { 3, 2, 6, 14, 15, 20, 40 };
+
 /* Mean tokens of a document of each kind, as tl_tokens_about counts, measured over a corpus of 5 million tokens. */
-static const double mean_tokens[DOC_KINDS] = { 125, 181, 175, 290, 165, 137 };
+static const double mean_tokens[DOC_KINDS] = { 125, 181, 175, 290, 165, 137, 330 };
 
 enum {
     TOKENS_MAX = 900
 }; /* of a document: the context is 1,024, and the true tokenizer needs some more */
 
+static double documents_of(const int *mix)
+{
+    double sum = 0;
+    for (int k = 0; k < DOC_KINDS; k++) sum += mix[k] / 100.0 / mean_tokens[k];
+    return sum;
+}
+
 /* Documents of each stage for one token of corpus. */
 static double documents_per_token(int stage)
 {
-    double sum = 0;
-    for (int k = 0; k < DOC_KINDS; k++) sum += stages[stage].mix[k] / 100.0 / mean_tokens[k];
-    return stages[stage].share * sum;
+    return stages[stage].share * documents_of(stages[stage].mix);
 }
 
-long tl_documents_for(double tokens)
+long tl_documents_for(double tokens, int phase)
 {
     double sum = 0;
     for (int s = 0; s < STAGES; s++) sum += documents_per_token(s);
+    if (phase == 2) sum = documents_of(second);
     long n = (long)(tokens * sum + 0.5);
     return n > 0 ? n : 1;
 }
@@ -68,16 +79,16 @@ static int stage_at(long i, long total)
     return STAGES - 1;
 }
 
-static doc_kind draw_kind(tl_teller *t, int stage)
+static doc_kind draw_kind(tl_teller *t, const int *mix)
 {
     double weight[DOC_KINDS], sum = 0;
-    for (int k = 0; k < DOC_KINDS; k++) sum += weight[k] = stages[stage].mix[k] / mean_tokens[k];
+    for (int k = 0; k < DOC_KINDS; k++) sum += weight[k] = mix[k] / mean_tokens[k];
     double at = tl_rng_unit(&t->rng) * sum;
     for (int k = 0; k < DOC_KINDS - 1; k++) {
         if (at < weight[k]) return (doc_kind)k;
         at -= weight[k];
     }
-    return DOC_PROSE;
+    return mix[DOC_CLINIC] > 0 ? DOC_CLINIC : DOC_PROSE;
 }
 
 /* A family of the corpus in which a cue decides at least in this way. */
@@ -127,6 +138,11 @@ static void fill(tl_teller *t, tl_episode *e, doc_kind kind)
         tl_episode_begin(e, family->name, tl_between(t, 8, 20));
         family->fill(t, e, tl_chance(t, 50) ? TL_DRESS_ONE : TL_DRESS_FULL, TL_ROLE_LABEL);
         tl_episode_format(t, e, TL_LOOK_ANY);
+        break;
+    case DOC_CLINIC:
+        tl_episode_begin(e, "clinic", tl_between(t, 6, 20));
+        tl_fill_clinic(t, e);
+        tl_episode_format(t, e, tl_chance(t, 70) ? TL_LOOK_FIELDS : TL_LOOK_ANY);
         break;
     default:
         family = draw_family(t, TL_CUE_NO);
@@ -179,11 +195,11 @@ enum {
     STREAM_GENERAL = 0x67656e
 };
 
-int tl_document(uint64_t seed, long i, long total, tl_buf *out, tl_err *err)
+int tl_document(uint64_t seed, long i, long total, int phase, tl_buf *out, tl_err *err)
 {
     assert(i >= 0 && i < total);
     tl_teller t = tl_teller_make(seed, STREAM_CORPUS + ((uint64_t)i << 24));
-    doc_kind kind = draw_kind(&t, stage_at(i, total));
+    doc_kind kind = draw_kind(&t, phase == 2 ? second : stages[stage_at(i, total)].mix);
     return kind == DOC_PROSE ? put_prose(&t, out, err) : put_episode(&t, kind, true, out, err);
 }
 

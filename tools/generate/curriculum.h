@@ -8,11 +8,11 @@
 
 #include <stdint.h>
 
-/* Append document i as one JSON line. */
-int tl_document(uint64_t seed, long i, long total, tl_buf *out, tl_err *err);
+/* Append document i of a phase (1: the curriculum, 2: what a base is finished on) as one JSON line. */
+int tl_document(uint64_t seed, long i, long total, int phase, tl_buf *out, tl_err *err);
 
 /* How many documents hold about this many tokens. */
-long tl_documents_for(double tokens);
+long tl_documents_for(double tokens, int phase);
 
 /* Append one document of the general text of which nothing is ever trained on: prose, and every fourth time an
  * episode, as {"text":"..."}. */

@@ -18,6 +18,7 @@ typedef struct options {
     double tokens;    /* 0: not given */
     long from, count; /* count 0: to the end */
     long queries;
+    long phase;         /* of the corpus, 1 or 2 */
     const char *output; /* borrowed from argv; NULL: standard output */
 } options;
 
@@ -30,24 +31,21 @@ typedef struct command {
 } command;
 
 static const struct option long_options[] = {
-    { "seed", required_argument, NULL, 's' },
-    { "documents", required_argument, NULL, 'n' },
-    { "from", required_argument, NULL, 'i' },
-    { "tokens-about", required_argument, NULL, 't' },
-    { "count", required_argument, NULL, 'c' },
-    { "queries", required_argument, NULL, 'q' },
-    { "output", required_argument, NULL, 'o' },
-    { "help", no_argument, NULL, 'h' },
-    { NULL, 0, NULL, 0 },
+    { "seed", required_argument, NULL, 's' },    { "documents", required_argument, NULL, 'n' },
+    { "from", required_argument, NULL, 'i' },    { "tokens-about", required_argument, NULL, 't' },
+    { "count", required_argument, NULL, 'c' },   { "phase", required_argument, NULL, 'p' },
+    { "queries", required_argument, NULL, 'q' }, { "output", required_argument, NULL, 'o' },
+    { "help", no_argument, NULL, 'h' },          { NULL, 0, NULL, 0 },
 };
 
 static int run_corpus(const options *o, const char *argument, tl_err *err)
 {
     (void)argument;
+    if (o->phase > 2) return tl_fail(err, TL_EUSAGE, "corpus: --phase %ld, there are 1 and 2", o->phase);
     if ((o->documents > 0) == (o->tokens > 0))
         return tl_fail(err, TL_EUSAGE, "corpus: wants either --documents or --tokens-about, found %s",
                        o->documents > 0 ? "both" : "neither");
-    long total = o->documents > 0 ? o->documents : tl_documents_for(o->tokens);
+    long total = o->documents > 0 ? o->documents : tl_documents_for(o->tokens, (int)o->phase);
     if (o->from >= total)
         return tl_fail(err, TL_EUSAGE, "corpus: --from %ld, the corpus has documents 0 to %ld", o->from, total - 1);
     long end = o->count > 0 && o->count < total - o->from ? o->from + o->count : total;
@@ -55,7 +53,7 @@ static int run_corpus(const options *o, const char *argument, tl_err *err)
     int rc = tl_output_open(&out, o->output, err);
     if (rc < 0) return rc;
     for (long i = o->from; rc == 0 && i < end; i++) {
-        rc = tl_document(o->seed, i, total, &out.text, err);
+        rc = tl_document(o->seed, i, total, (int)o->phase, &out.text, err);
         if (rc == 0) rc = tl_output_flush(&out, false, err);
     }
     int closed = tl_output_close(&out, rc == 0, err);
@@ -97,7 +95,7 @@ static int run_general(const options *o, const char *argument, tl_err *err)
 }
 
 static const command commands[] = {
-    { "corpus", "sntico",
+    { "corpus", "snticop",
       "usage: tailor-generate corpus --seed S (--tokens-about N | --documents N) [--from I] [--count C] [--output "
       "FILE]\n"
       "The training corpus, one JSON document a line: {\"text\":...} or {\"spans\":[[text,loss],...]}.\n"
@@ -106,6 +104,7 @@ static const command commands[] = {
       "  --documents N      exactly N documents\n"
       "  --from I           start at document I of the whole (0); document I is the same from any start\n"
       "  --count C          stop after C documents\n"
+      "  --phase P          1: from easy to full; 2: what a base is finished on (1)\n"
       "  --output FILE      instead of standard output\n",
       run_corpus, NULL },
     { "probe", "sqo",
@@ -185,6 +184,9 @@ static int parse(options *o, const command *c, int argc, char **argv, bool *help
         case 'c':
             o->count = (long)x;
             break;
+        case 'p':
+            o->phase = (long)x;
+            break;
         default:
             o->queries = (long)x;
             break;
@@ -207,7 +209,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "tailor-generate: '%s' is no command of it\n%s", argv[1], usage);
         return 2;
     }
-    options o = { .queries = 100 };
+    options o = { .queries = 100, .phase = 1 };
     bool help = false;
     int rc = parse(&o, c, argc - 1, argv + 1, &help, &err);
     if (rc == 0 && help) {

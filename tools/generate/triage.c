@@ -2,12 +2,12 @@
  *
  * A case is drawn, judged by the rules and then told, as a patient's message or as an intake note.  Whatever a
  * rule asks about is in the text, sometimes in the clinic's own codes, so that the label follows from the text
- * but for the stated noise.  The complaint alone gives the base level, which is right in about 63 % of cases and
+ * but for the stated noise.  The complaint alone gives the base level, which is right in about 73 % of cases and
  * is what a few worked examples can show; the rest hangs on modifiers that act together and need many examples:
  *
  *     at once     chest pain from age 60 with sweating or since today; wheezing with oxygen below 90;
  *                 bleeding with blood thinner (code lmk)
- *     urgent      pregnant with belly pain, bleeding or headache; under 2 years with fever or cough;
+ *     urgent      pregnant with fever, bleeding or headache; under 2 years with fever or cough;
  *                 back within days (code rtv); on blood thinner otherwise
  *     home        seen and settled by the nurse (code brk)
  *     soon        a wish for pills when none are left
@@ -17,7 +17,7 @@
  *
  * The first line that fits decides, the last two add up, and nothing but the first line makes a case immediate.
  *
- * Five complaints have a code of their own (kip is belly pain), as clinics do, and patients pick it up.
+ * Five complaints have a code of their own (kip is bleeding), as clinics do, and patients pick it up.
  *
  * Label noise: 4 % of labels are moved to a level beside the right one. */
 #include "triage.h"
@@ -35,7 +35,7 @@ enum {
     VALIDATION = 200,
     TEST = 500,
     NOISE_PERCENT = 4,
-    BASE_PERCENT = 63,
+    BASE_PERCENT = 73,
     STREAM_TRIAGE = 0x747269
 };
 
@@ -45,7 +45,6 @@ typedef enum complaint {
     CHEST,
     WHEEZING,
     BLEEDING,
-    BELLY,
     FEVER,
     HEADACHE,
     COUGH,
@@ -60,15 +59,10 @@ static const struct {
     int base;         /* level */
     int weight;       /* how often */
 } complaints[COMPLAINTS] = {
-    [CHEST] = { "chest pain", NULL, 1, 9 },
-    [WHEEZING] = { "wheezing", "zet", 1, 8 },
-    [BLEEDING] = { "bleeding of the leg", NULL, 2, 8 },
-    [BELLY] = { "belly pain", "kip", 2, 10 },
-    [FEVER] = { "fever", NULL, 2, 9 },
-    [HEADACHE] = { "headache", "wol", 3, 12 },
-    [COUGH] = { "cough", "dux", 3, 14 },
-    [ITCH] = { "itch", "jat", 4, 9 },
-    [PILLS] = { "new pills", NULL, 4, 9 },
+    [CHEST] = { "chest pain", NULL, 1, 9 },    [WHEEZING] = { "wheezing", "zet", 1, 8 },
+    [BLEEDING] = { "bleeding", "kip", 2, 11 }, [FEVER] = { "fever", NULL, 2, 11 },
+    [HEADACHE] = { "headache", "wol", 3, 12 }, [COUGH] = { "cough", "dux", 3, 14 },
+    [ITCH] = { "itch", "jat", 4, 9 },          [PILLS] = { "pills", NULL, 4, 9 },
 };
 
 typedef struct patient {
@@ -78,31 +72,37 @@ typedef struct patient {
     bool coded; /* written with the complaint's code */
 } patient;
 
-static patient draw_patient(tl_teller *t)
+static complaint draw_complaint(tl_teller *t)
 {
-    patient p = { 0 };
-    int sum = 0, at = 0;
+    complaint what = 0;
+    int sum = 0;
     for (int c = 0; c < COMPLAINTS; c++) sum += complaints[c].weight;
-    for (at = tl_draw(t, sum); at >= complaints[p.what].weight; p.what++) at -= complaints[p.what].weight;
-    bool infant = (p.what == FEVER || p.what == COUGH) && tl_chance(t, 12);
+    for (int at = tl_draw(t, sum); at >= complaints[what].weight; what++) at -= complaints[what].weight;
+    return what;
+}
+
+static patient draw_patient(tl_teller *t, complaint what)
+{
+    patient p = { .what = what };
+    bool infant = (p.what == FEVER || p.what == COUGH) && tl_chance(t, 10);
     p.age = infant ? 1 : p.what == PILLS || p.what == CHEST ? tl_between(t, 25, 88) : tl_between(t, 3, 88);
     p.woman = tl_chance(t, 52);
-    p.days = tl_chance(t, 22) ? 0 : tl_chance(t, 88) ? tl_between(t, 1, 9) : tl_between(t, 15, 40);
+    p.days = tl_chance(t, 12) ? 0 : tl_chance(t, 95) ? tl_between(t, 1, 9) : tl_between(t, 15, 40);
     p.pulse = tl_between(t, 56, 112);
-    p.oxygen = p.what == WHEEZING && tl_chance(t, 14) ? tl_between(t, 80, 89) : tl_between(t, 92, 99);
+    p.oxygen = p.what == WHEEZING && tl_chance(t, 10) ? tl_between(t, 80, 89) : tl_between(t, 92, 99);
     bool may_burn = p.what == FEVER || p.what == COUGH || p.what == HEADACHE;
     p.tenths = may_burn && tl_chance(t, 12) ? tl_between(t, 395, 407)
                : p.what == FEVER            ? tl_between(t, 380, 392)
                                             : tl_between(t, 364, 379);
-    p.pregnant = p.woman && p.age >= 18 && p.age <= 42 && tl_chance(t, 30);
+    p.pregnant = p.woman && p.age >= 18 && p.age <= 42 && tl_chance(t, 15);
     p.sweating = p.what == CHEST && tl_chance(t, 20);
     p.weak_side = p.what == HEADACHE && tl_chance(t, 8);
     p.thinner = (p.what == BLEEDING || p.what == HEADACHE || p.what == ITCH) && tl_chance(t, 10);
-    p.returned = tl_chance(t, 8);
-    p.known = !p.returned && tl_chance(t, 7);
-    p.dressed = !p.returned && !p.known && tl_chance(t, 8);
-    p.none_left = p.what == PILLS && tl_chance(t, 28);
-    p.coded = complaints[p.what].code && tl_chance(t, 10);
+    p.returned = tl_chance(t, 4);
+    p.known = !p.returned && tl_chance(t, 3);
+    p.dressed = !p.returned && !p.known && tl_chance(t, 3);
+    p.none_left = p.what == PILLS && tl_chance(t, 15);
+    p.coded = complaints[p.what].code && tl_chance(t, 6);
     return p;
 }
 
@@ -118,7 +118,7 @@ static int judge(const patient *p)
     if (p->what == CHEST && p->age >= 60 && (p->sweating || p->days == 0)) return 0;
     if (p->what == WHEEZING && p->oxygen < 90) return 0;
     if (p->what == BLEEDING && p->thinner) return 0;
-    if (p->pregnant && (p->what == BELLY || p->what == BLEEDING || p->what == HEADACHE)) return 1;
+    if (p->pregnant && (p->what == FEVER || p->what == BLEEDING || p->what == HEADACHE)) return 1;
     if (p->age < 2 && (p->what == FEVER || p->what == COUGH)) return 1;
     if (p->returned || p->thinner) return 1;
     if (p->dressed) return 4;
@@ -158,9 +158,9 @@ static int tell_facts(tl_teller *t, const patient *p, bool note, tl_line facts[]
         tl_tell(t, &facts[n++], text);                                                                                 \
     } while (0)
     if (p->sweating) FACT(note ? " sweating" : " i am sweating");
-    if (p->what == WHEEZING || (note && tl_chance(t, 25))) FACT(note ? " oxygen %d" : " my oxygen is %d", p->oxygen);
-    if (note && tl_chance(t, 50)) FACT(note ? " pulse %d" : " my pulse is %d", p->pulse);
-    if (p->what == FEVER || p->tenths >= 395 || tl_chance(t, note ? 40 : 10))
+    if (p->what == WHEEZING || (note && tl_chance(t, 10))) FACT(note ? " oxygen %d" : " my oxygen is %d", p->oxygen);
+    if (note && tl_chance(t, 20)) FACT(note ? " pulse %d" : " my pulse is %d", p->pulse);
+    if (p->what == FEVER || p->tenths >= 395 || tl_chance(t, note ? 15 : 5))
         FACT(note ? " temp %d.%d" : " temp is %d.%d", p->tenths / 10, p->tenths % 10);
     if (p->pregnant) FACT(note ? " pregnant" : " i am pregnant");
     if (p->weak_side) FACT(note ? " weakness of the @7 arm" : " my @7 arm has weakness");
@@ -173,7 +173,7 @@ static int tell_facts(tl_teller *t, const patient *p, bool note, tl_line facts[]
     return n;
 }
 
-static void tell_patient(tl_teller *t, const patient *p, bool note, tl_line *line)
+static void tell_patient(tl_teller *t, const patient *p, const char *what, bool note, tl_line *line)
 {
     static const char *const chatter[] = {
         " the % is worse at night",
@@ -204,11 +204,10 @@ static void tell_patient(tl_teller *t, const patient *p, bool note, tl_line *lin
     tl_line facts[12];
     char text[160];
     int n = tell_facts(t, p, note, facts), order[12];
-    const char *what = p->coded ? complaints[p->what].code : complaints[p->what].words;
     const char *const *extra = note ? remarks : chatter;
     for (int i = 0; i < 6; i++) t->taken[tl_lexicon_find(symptoms[i])] = 1;
-    t->argument = p->what == PILLS ? "pills" : p->what == BLEEDING ? "bleeding" : what;
-    int wanted = tl_draw(t, 2);
+    t->argument = what;
+    int wanted = tl_chance(t, 40);
     for (int i = 0, before = -1; i < wanted; i++) {
         int at = tl_draw(t, 16);
         if (at == before) continue;
@@ -220,32 +219,83 @@ static void tell_patient(tl_teller *t, const patient *p, bool note, tl_line *lin
     for (int i = 0; i < n; i++) order[i] = i;
     tl_rng_shuffle(&t->rng, order, (size_t)n);
     line->size = 0;
+    /* Who, then what was found, the complaint last: it stands right before the answer. */
     if (note) {
-        snprintf(text, sizeof text, "%c %d , %s", p->woman ? 'f' : 'm', p->age, what);
+        snprintf(text, sizeof text, "%c %d", p->woman ? 'f' : 'm', p->age);
         tl_tell(t, line, text);
-        tell_since(t, p, note, line);
         for (int i = 0; i < n; i++) {
             tl_line_put(line, ",");
             tl_line_put(line, facts[order[i]].text);
         }
+        tl_line_put(line, ",");
+        tell_since(t, p, note, line);
+        snprintf(text, sizeof text, " , %s", what);
+        tl_tell(t, line, text);
     } else {
         if (p->age < 16)
-            snprintf(text, sizeof text, "my {child|baby|%s} is %d and has %s", p->woman ? "daughter" : "son", p->age,
-                     what);
+            snprintf(text, sizeof text, "my {child|baby|%s} is %d", p->woman ? "daughter" : "son", p->age);
         else
-            snprintf(text, sizeof text,
-                     p->what == PILLS ? "{i am %d and need %s|hello , i am %d , i want %s}"
-                                      : "{i am %d and have %s|hello , i am %d , i have %s}",
-                     p->age, what, p->age, what);
+            snprintf(text, sizeof text, "{i am %d|hello , i am %d}", p->age, p->age);
         tl_tell(t, line, text);
-        tell_since(t, p, note, line);
         for (int i = 0; i < n; i++) {
             tl_line_put(line, tl_chance(t, 70) ? "." : ",");
             tl_line_put(line, facts[order[i]].text);
         }
         tl_line_put(line, ".");
+        tell_since(t, p, note, line);
+        snprintf(text, sizeof text,
+                 p->age < 16        ? " it has %s ."
+                 : p->what == PILLS ? " i {need|want} %s ."
+                                    : " i have %s .",
+                 what);
+        tl_tell(t, line, text);
     }
     for (int i = 0; i < 6; i++) t->taken[tl_lexicon_find(symptoms[i])] = 0;
+}
+
+/* ---- the clinic's other work: sorting by complaint --------------------------------------------------------- */
+
+/* Messages and notes as above, sorted by complaint alone into labels redrawn each time: the corpus' second phase, so
+ * that a base has read this clinic's way of writing.  No rule of urgency is in it, and no label keeps a meaning.  In
+ * half of the episodes other words stand where the complaints would. */
+void tl_fill_clinic(tl_teller *t, tl_episode *e)
+{
+    static const char kinds[] = "s2o8afkbmp";
+    const char *what[COMPLAINTS];
+    int group[COMPLAINTS], order[COMPLAINTS];
+    bool own = tl_chance(t, 50);
+    for (int c = 0; c < COMPLAINTS; c++) {
+        order[c] = c;
+        what[c] = tl_chance(t, 10) && complaints[c].code ? complaints[c].code : complaints[c].words;
+    }
+    for (int c = 0; !own && c < COMPLAINTS; c++) {
+        int id;
+        do {
+            char kind = kinds[tl_draw(t, (int)sizeof kinds - 1)];
+            id = tl_lexicon_first(kind) + tl_draw(t, tl_lexicon_size(kind));
+        } while (t->taken[id]);
+        t->taken[id] = 1;
+        what[c] = tl_lexicon_word(id);
+    }
+    tl_rng_shuffle(&t->rng, order, COMPLAINTS);
+    e->classes = tl_between(t, 2, 5);
+    int used = tl_between(t, e->classes, COMPLAINTS);
+    for (int c = 0; c < used; c++) group[c] = c < e->classes ? c : tl_draw(t, e->classes);
+    tl_episode_labels(t, e, TL_ROLE_LABEL);
+    tl_episode_classes(t, e);
+    int notes = tl_draw(t, 3); /* all messages, all notes, or both */
+    for (int i = 0; i < e->n; i++) {
+        tl_example *x = &e->examples[i];
+        int c;
+        do c = tl_draw(t, used);
+        while (group[c] != x->cls);
+        patient p = draw_patient(t, (complaint)order[c]);
+        tl_line text;
+        tell_patient(t, &p, what[order[c]], notes == 1 || (notes == 2 && tl_chance(t, 50)), &text);
+        tl_line_put(&x->input, " ");
+        tl_line_put(&x->input, text.text);
+        x->key = c;
+    }
 }
 
 /* ---- files ----------------------------------------------------------------------------------------------- */
@@ -278,7 +328,7 @@ static const char readme[] =
     "\n"
     "The rules, in outline (in full at the top of `tools/generate/triage.c`):\n"
     "\n"
-    "- Nine complaints have a base level each; it alone is right in about %d %% of cases. Five of them also go by a\n"
+    "- Eight complaints have a base level each; it alone is right in about %d %% of cases. Five of them also go by a\n"
     "  code of the clinic (kip, zet, wol, dux, jat).\n"
     "- Some findings make a complaint immediate: chest pain from 60 on with sweating or since today, wheezing with\n"
     "  oxygen below 90, bleeding on blood thinner (lmk).\n"
@@ -328,12 +378,13 @@ static int put_split(tl_teller *t, const char *dir, const char *name, int count,
     TL_TRY(tl_output_open(&o, path, err));
     int rc = 0;
     for (int i = 0; rc == 0 && i < count;) {
-        patient p = draw_patient(t);
+        patient p = draw_patient(t, draw_complaint(t));
         tl_line line = { 0 };
-        tell_patient(t, &p, tl_chance(t, 50), &line);
+        const char *what = p.coded ? complaints[p.what].code : complaints[p.what].words;
+        tell_patient(t, &p, what, tl_chance(t, 50), &line);
         int tokens = tl_tokens_about(line.text), level = judge(&p);
         if (tl_chance(t, NOISE_PERCENT)) level += level == 0 ? 1 : level == LEVELS - 1 || tl_chance(t, 50) ? -1 : 1;
-        if (tokens < 16 || tokens > 45 || !set_add(slots, SLOTS, line.text)) continue;
+        if (tokens < 8 || tokens > 45 || !set_add(slots, SLOTS, line.text)) continue;
         i++;
         rc = tl_buf_puts(&o.text, "{\"text\": ", err);
         if (rc == 0) rc = tl_json_put(&o.text, line.text, err);
