@@ -186,8 +186,8 @@ static int prepare(run *r, long *total, tl_err *err)
                        r->config.V, o.tokenizer, tl_tokenizer_size(r->tokenizer));
     int longest = (r->config.T < o.max_rows ? r->config.T : o.max_rows) + 1;
     TL_TRY(tl_corpus_open(&r->corpus, o.data, r->tokenizer, longest, (float)o.text_weight, err));
-    TL_TRY(tl_model_create(&r->model, &r->config, (uint64_t)o.seed, err));
-    if (mimetic && tl_init_mimetic(r->model, (uint64_t)o.seed, err) < 0)
+    if (!o.base) TL_TRY(tl_model_create(&r->model, &r->config, (uint64_t)o.seed, err));
+    if (!o.base && mimetic && tl_init_mimetic(r->model, (uint64_t)o.seed, err) < 0)
         return tl_fail_in(err, "--init mimetic (--init normal takes every base)");
     TL_TRY(tl_stream_create(&r->stream, o.threads, bf16 ? TL_PRECISION_BF16 : TL_PRECISION_F32, r->config.T,
                             r->config.h, err));

@@ -16,7 +16,7 @@ static int check(tl_err *err)
     tl_method_options *o = &tl_flags.o;
     TL_TRY(tl_schedule_kind_parse(&o->schedule, tl_flags.schedule, err));
     o->keep_best = !tl_flags.last_epoch;
-    o->balanced = !tl_flags.unbalanced;
+    o->balanced = tl_flags.balanced;
     if (o->k < -1) return tl_fail(err, TL_EUSAGE, "--k %d: 0 or more is wanted", o->k);
     if (o->epochs < 1 || o->batch < 1 || o->max_rows < 2)
         return tl_fail(err, TL_EUSAGE, "--epochs, --batch and --micro-batch must be positive");

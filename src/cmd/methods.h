@@ -9,7 +9,7 @@
 typedef struct tl_method_flags {
     tl_open_flags open;
     const char *schedule;
-    bool quiet, last_epoch, unbalanced;
+    bool quiet, last_epoch, balanced;
     tl_method_options o;
 } tl_method_flags;
 
@@ -26,7 +26,7 @@ extern tl_method_flags tl_flags;
 #define TL_PROMPT_ROWS                                                                                                 \
     { "k", 'i', &tl_flags.o.k, "N", "worked examples; -1: as many of 16 as fit (of 4 where tuning comes along)" },     \
     {                                                                                                                  \
-        "unbalanced", 'b', &tl_flags.unbalanced, NULL, "draw them as the labels come, not label by label"              \
+        "balanced", 'b', &tl_flags.balanced, NULL, "draw them label by label in turn, not by the labels' shares"       \
     }
 
 #define TL_TUNE_ROWS                                                                                                   \

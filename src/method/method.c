@@ -35,7 +35,7 @@ tl_method_options tl_method_defaults(void)
 {
     tl_adapter_options a = tl_adapter_defaults();
     return (tl_method_options){ .k = -1,
-                                .balanced = true,
+                                .balanced = false,
                                 .epochs = 6,
                                 .batch = 16,
                                 .lora_lr = 5e-3,

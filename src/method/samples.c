@@ -49,7 +49,7 @@ static int finish(tl_samples *out, growing *g, const tl_tokenizer *tokenizer, tl
         tl_sample_reset(&s);
         return tl_fail(err, TL_ENOMEM, "training samples: no memory for %zu tokens", g->ids.size);
     }
-    memcpy(s.ids, g->ids.data, g->ids.size * sizeof(int));
+    if (s.n > 0) memcpy(s.ids, g->ids.data, g->ids.size * sizeof(int));
     for (size_t i = 0; i < g->ids.size; i++) s.trained[i] = (uint8_t)g->trained.data[i];
     out->items[out->n++] = s;
     g->ids.size = g->trained.size = 0;

@@ -101,7 +101,7 @@ static int to_sample(tl_corpus *c, const tl_ids *ids, const tl_ids *trained, tl_
         tl_sample_reset(out);
         return tl_fail(err, TL_ENOMEM, "%s:%ld: no memory for %d tokens", c->path, c->number, n);
     }
-    memcpy(out->ids, ids->data, (size_t)n * sizeof(int));
+    if (n > 0) memcpy(out->ids, ids->data, (size_t)n * sizeof(int));
     for (int i = 0; i < n; i++) out->trained[i] = (uint8_t)trained->data[i];
     return 0;
 }

@@ -1,5 +1,6 @@
-/* analyzer.h - what clang's analyzer cannot see from outside err.c: a failure is negative.  scripts/lint puts it in front
- * of every file but err.c; without it the analyzer walks on after "if (!p) rc = tl_fail(...)" as if rc could be 0. */
+/* analyzer.h - what clang's analyzer cannot see from outside err.c: a failure is negative.  scripts/lint puts it in
+ * front of every file but err.c; without it the analyzer walks on after "if (!p) rc = tl_fail(...)" as if rc could be
+ * 0. */
 #include "base/err.h"
 
 #define tl_fail(...)    ((void)tl_fail(__VA_ARGS__), -1)
