@@ -36,9 +36,9 @@ tl_method_options tl_method_defaults(void)
     tl_adapter_options a = tl_adapter_defaults();
     return (tl_method_options){ .k = -1,
                                 .balanced = false,
-                                .epochs = 6,
+                                .epochs = 10,
                                 .batch = 16,
-                                .lora_lr = 5e-3,
+                                .lora_lr = 4e-3,
                                 .full_lr = 5e-4,
                                 .schedule = TL_SCHEDULE_COSINE,
                                 .warmup = 0.06,
