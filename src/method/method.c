@@ -38,7 +38,7 @@ tl_method_options tl_method_defaults(void)
                                 .balanced = false,
                                 .epochs = 10,
                                 .batch = 16,
-                                .lora_lr = 4e-3,
+                                .lora_lr = 2e-3,
                                 .full_lr = 5e-4,
                                 .schedule = TL_SCHEDULE_COSINE,
                                 .warmup = 0.06,
