@@ -135,7 +135,7 @@ static int train(run *r, long total, tl_err *err)
     bool more = true;
     int rc = 0, done = 0;
     while (rc == 0 && r->trainer->step < total) {
-        tl_train_report report;
+        tl_train_report report = { 0 };
         rc = gather(r, &more, err);
         if (rc == 0 && !more) {
             rc = tl_fail(err, TL_EDATA, "%s: ends after %ld steps, %ld were wanted", o.data, r->trainer->step, total);

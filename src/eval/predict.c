@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "text/utf8_stream.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,6 +82,7 @@ static int ask(asking *a, int first, int n, tl_err *err)
 static void read_labels(const asking *a, tl_predictions *out)
 {
     int K = a->t->n_labels;
+    assert(out->scores && out->raw && out->normalized);
     for (int i = 0; i < a->n; i++) {
         const double *raw = a->log_probs + (size_t)i * (size_t)K;
         double *normalized = out->scores + (size_t)i * (size_t)K;

@@ -88,7 +88,7 @@ int tl_samples_make(tl_samples *out, const tl_task *t, const tl_tokenizer *token
     growing g = { { 0 }, { 0 } };
     int rc = out->items && out->list ? 0 : tl_fail(err, TL_ENOMEM, "training samples: no memory for %d", e->n);
     for (int i = 0; rc == 0 && i < e->n;) rc = grow(out, &g, t, tokenizer, e, order, i, group, max_tokens, &i, err);
-    for (int i = 0; i < out->n; i++) out->list[i] = &out->items[i];
+    for (int i = 0; rc == 0 && i < out->n; i++) out->list[i] = &out->items[i];
     tl_ids_reset(&g.ids);
     tl_ids_reset(&g.trained);
     if (rc < 0) tl_samples_reset(out);

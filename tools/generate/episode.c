@@ -44,7 +44,7 @@ void tl_episode_labels(tl_teller *t, tl_episode *e, tl_role role)
 
 void tl_episode_classes(tl_teller *t, tl_episode *e)
 {
-    int weight[TL_CLASSES_MAX], sum = 0;
+    int weight[TL_CLASSES_MAX] = { 0 }, sum = 0;
     for (int c = 0; c < e->classes; c++) sum += weight[c] = tl_between(t, 5, 10);
     for (int i = 0; i < e->n; i++) {
         int at = tl_draw(t, sum), c = 0;

@@ -262,7 +262,7 @@ void tl_fill_clinic(tl_teller *t, tl_episode *e)
 {
     static const char kinds[] = "s2o8afkbmp";
     const char *what[COMPLAINTS];
-    int group[COMPLAINTS], order[COMPLAINTS];
+    int group[COMPLAINTS] = { 0 }, order[COMPLAINTS];
     bool own = tl_chance(t, 50);
     for (int c = 0; c < COMPLAINTS; c++) {
         order[c] = c;
