@@ -10,7 +10,7 @@
  *             distance, and copies what stands where it matches;
  *   the rest  small random weights.
  *
- * Nothing is learnt yet: before training the model answers at chance.  Measured in the model card. */
+ * Nothing is learnt yet: before training the model answers at chance.  Its measurement stands in init_mimetic.c. */
 #ifndef TL_MODEL_INIT_MIMETIC_H
 #define TL_MODEL_INIT_MIMETIC_H
 
