@@ -51,6 +51,27 @@ typedef struct tl_matrix {
     tl_dtype dtype;   /* f32 or bf16 */
 } tl_matrix;
 
+/* One of several products that read the same x [N, I]:
+ *
+ *     y[N,O] = add[N,O] + x[N,I] w[O,I]^T + bias[O]
+ *
+ * add is what the product is added to - y itself, or the residual stream - and starts each element's sum; the bias ends
+ * it. */
+typedef struct tl_product {
+    float *y; /* overlaps neither x nor another product's y */
+    tl_matrix w;
+    int O;
+    const float *bias; /* [O]; NULL: none */
+    const float *add;  /* [N, O]: y, or apart from it; NULL: none */
+} tl_product;
+
+/* One of several products whose gradients to their common input are summed: dx[N,I] (+)= dy[N,O] w[O,I]. */
+typedef struct tl_product_back {
+    const float *dy; /* [N, O] */
+    tl_matrix w;
+    int O;
+} tl_product_back;
+
 /* Key/value pages.  Positions come in pages of TL_PAGE; a page holds, for one layer,
  *     k [G][h][TL_PAGE]      keys with the position innermost: scores are computed for a page at a time
  *     v [G][TL_PAGE][hp]     values, head width padded to hp = tl_head_padded(h) with zeros
@@ -100,15 +121,13 @@ typedef struct tl_backend {
     const char *name;
     bool (*usable)(void);
 
-    /* y[N,O] = x[N,I] w[O,I]^T (+ y where accumulate). */
-    void (*linear)(tl_stream *s, float *y, const float *x, tl_matrix w, int N, int O, int I, bool accumulate);
-    /* dx[N,I] = dy[N,O] w[O,I] (+ dx where accumulate). */
-    void (*linear_dx)(tl_stream *s, float *dx, const float *dy, tl_matrix w, int N, int O, int I, bool accumulate);
-    /* dw[O,I] += dy[N,O]^T x[N,I]. */
-    void (*linear_dw)(tl_stream *s, float *dw, const float *dy, const float *x, int N, int O, int I);
-
-    /* y[n,:] = x[n,:] + b, in place allowed; db[:] += sum over n of dy[n,:]. */
-    void (*bias)(tl_stream *s, float *y, const float *b, int N, int D);
+    /* n products of x[N,I]. */
+    void (*linear)(tl_stream *s, const tl_product *p, int n, const float *x, int N, int I);
+    /* dx[N,I] = the sum of n products' gradients, in the list's order (+ dx where accumulate). */
+    void (*linear_dx)(tl_stream *s, float *dx, const tl_product_back *p, int n, int N, int I, bool accumulate);
+    /* dw[O,I] = dy[N,O]^T x[N,I] (+ dw where accumulate). */
+    void (*linear_dw)(tl_stream *s, float *dw, const float *dy, const float *x, int N, int O, int I, bool accumulate);
+    /* db[:] += sum over n of dy[n,:]. */
     void (*bias_back)(tl_stream *s, float *db, const float *dy, int N, int D);
 
     /* y = x * r * g with r = 1/sqrt(mean(x^2) + eps), kept in rstd[N] (Zhang & Sennrich 2019).

@@ -235,26 +235,31 @@ static size_t times(int a, int b)
 static void linear_row(trial *t)
 {
     int N = t->z.N, O = t->z.O, I = t->z.I;
-    float *x = given(t, times(N, I));
-    tl_matrix w = given_matrix(t, times(O, I));
+    float *x = given(t, times(N, I)), *bias = given(t, (size_t)O), *residual = given(t, times(N, O / 2));
+    tl_matrix w = given_matrix(t, times(O, I)), half = given_matrix(t, times(O / 2, I));
     float *y = t->z.accumulate ? grown(t, times(N, O), tol_sum(I), 1) : fresh(t, times(N, O), tol_sum(I), 1);
-    t->b->linear(t->s, y, x, w, N, O, I, t->z.accumulate);
+    float *z = fresh(t, times(N, O / 2), tol_sum(I), 1);
+    tl_product p[2] = { { .y = y, .w = w, .O = O, .add = t->z.accumulate ? y : NULL, .bias = I & 1 ? bias : NULL },
+                        { .y = z, .w = half, .O = O / 2, .add = residual, .bias = I & 2 ? bias : NULL } };
+    t->b->linear(t->s, p, O > 1 ? 2 : 1, x, N, I);
 }
 
 static void linear_dx_row(trial *t)
 {
     int N = t->z.N, O = t->z.O, I = t->z.I;
-    float *dy = given(t, times(N, O));
-    tl_matrix w = given_matrix(t, times(O, I));
-    float *dx = t->z.accumulate ? grown(t, times(N, I), tol_sum(O), 1) : fresh(t, times(N, I), tol_sum(O), 1);
-    t->b->linear_dx(t->s, dx, dy, w, N, O, I, t->z.accumulate);
+    float *dy = given(t, times(N, O)), *other = given(t, times(N, O / 2));
+    tl_matrix w = given_matrix(t, times(O, I)), half = given_matrix(t, times(O / 2, I));
+    float *dx = t->z.accumulate ? grown(t, times(N, I), tol_sum(2 * O), 1) : fresh(t, times(N, I), tol_sum(2 * O), 1);
+    tl_product_back p[2] = { { dy, w, O }, { other, half, O / 2 } };
+    t->b->linear_dx(t->s, dx, p, O > 1 ? 2 : 1, N, I, t->z.accumulate);
 }
 
 static void linear_dw_row(trial *t)
 {
     int N = t->z.N, O = t->z.O, I = t->z.I;
     float *dy = given(t, times(N, O)), *x = given(t, times(N, I));
-    t->b->linear_dw(t->s, grown(t, times(O, I), tol_sum(N), 1), dy, x, N, O, I);
+    float *dw = t->z.accumulate ? grown(t, times(O, I), tol_sum(N), 1) : fresh(t, times(O, I), tol_sum(N), 1);
+    t->b->linear_dw(t->s, dw, dy, x, N, O, I, t->z.accumulate);
 }
 
 static const int row_counts[] = { 1, 2, 3, 13, 14, 15, 29, 64, 131 };
@@ -316,8 +321,7 @@ static void layernorm_row(trial *t)
 static void bias_row(trial *t)
 {
     int N = t->z.N, D = t->z.I;
-    float *b = given(t, (size_t)D), *dy = given(t, times(N, D));
-    t->b->bias(t->s, grown(t, times(N, D), FLT_EPSILON, 1), b, N, D);
+    float *dy = given(t, times(N, D));
     t->b->bias_back(t->s, grown(t, (size_t)D, tol_sum(N), 1), dy, N, D);
 }
 
@@ -629,19 +633,23 @@ static void split_linear(trial *t)
     float *y0 = given_bytes(t, times(N, O) * sizeof *y), *dx0 = given_bytes(t, times(N, I) * sizeof *dx);
     memcpy(y0, y, times(N, O) * sizeof *y);
     memcpy(dx0, dx, times(N, I) * sizeof *dx);
-    t->b->linear(t->s, y, x, w, N, O, I, t->z.accumulate);
-    t->b->linear_dx(t->s, dx, dy, w, N, O, I, t->z.accumulate);
+    tl_product whole = { .y = y, .w = w, .O = O, .add = t->z.accumulate ? y : NULL };
+    t->b->linear(t->s, &whole, 1, x, N, I);
+    t->b->linear_dx(t->s, dx, &(tl_product_back){ dy, w, O }, 1, N, I, t->z.accumulate);
     for (int i = 0; i < SPLITS; i++) {
         memcpy(part, y0, times(N, O) * sizeof *y);
         for (int n = 0, m; n < N; n += m) {
             m = N - n < splits[i] ? N - n : splits[i];
-            t->b->linear(t->s, part + times(n, O), x + times(n, I), w, m, O, I, t->z.accumulate);
+            float *at = part + times(n, O);
+            tl_product p = { .y = at, .w = w, .O = O, .add = t->z.accumulate ? at : NULL };
+            t->b->linear(t->s, &p, 1, x + times(n, I), m, I);
         }
         same_bits(t, "linear", part, y, times(N, O));
         memcpy(part, dx0, times(N, I) * sizeof *dx);
         for (int n = 0, m; n < N; n += m) {
             m = N - n < splits[i] ? N - n : splits[i];
-            t->b->linear_dx(t->s, part + times(n, I), dy + times(n, O), w, m, O, I, t->z.accumulate);
+            tl_product_back p = { dy + times(n, O), w, O };
+            t->b->linear_dx(t->s, part + times(n, I), &p, 1, m, I, t->z.accumulate);
         }
         same_bits(t, "linear_dx", part, dx, times(N, I));
     }
@@ -764,9 +772,9 @@ static void nan_rows(trial *t)
     const tl_backend *b = t->b;
     x[at] = NAN;
     want_nan("sum_squares", b, at, n, (float)b->sum_squares(t->s, x, (size_t)n));
-    b->linear(t->s, y, x, (tl_matrix){ w, TL_DTYPE_F32 }, 1, 1, n, false);
+    b->linear(t->s, &(tl_product){ .y = y, .w = { w, TL_DTYPE_F32 }, .O = 1 }, 1, x, 1, n);
     want_nan("linear", b, at, n, y[0]);
-    b->linear(t->s, y, w, (tl_matrix){ x, TL_DTYPE_F32 }, 1, 1, n, false);
+    b->linear(t->s, &(tl_product){ .y = y, .w = { x, TL_DTYPE_F32 }, .O = 1 }, 1, w, 1, n);
     want_nan("linear, its weight,", b, at, n, y[0]);
     b->rmsnorm(t->s, z, r, x, w, 1, n, 1e-5f);
     want_nan("rmsnorm", b, at, n, z[target]);

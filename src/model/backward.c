@@ -22,18 +22,14 @@ static bool trained(const tl_model *m, const tl_adapter *adapter, int layer, boo
     return false;
 }
 
-/* From dy, the gradient to a product's output: its weight's, bias's and adapter's gradients, and dx (NULL: not wanted).
- */
-static void linear_back(const tl_model *m, tl_stream *s, int N, const tl_adapter *adapter, tl_acts *acts, int layer,
-                        int j, float *dx, bool accumulate, const float *dy, const float *x)
+/* From dy, the gradient to a product's output: its adapter's gradients, and what dx (NULL: not wanted) gains by it. */
+static void adapt_back(const tl_model *m, tl_stream *s, int N, const tl_adapter *adapter, tl_acts *acts, int layer,
+                       int j, float *dx, const float *dy, const float *x)
 {
     const tl_backend *be = m->backend;
-    const tl_weight *w = &m->layers[layer].linear[j], *bias = &m->layers[layer].bias[j];
+    const tl_weight *w = &m->layers[layer].linear[j];
     int O = w->rows, I = w->cols, row_of_b = 0;
-    if (dx) be->linear_dx(s, dx, dy, tl_weight_matrix(w), N, O, I, accumulate);
-    if (w->grad) be->linear_dw(s, w->grad, dy, x, N, O, I);
-    if (bias->grad) be->bias_back(s, bias->grad, dy, N, O);
-    const tl_lora *lora = adapter ? tl_adapter_of(adapter, layer, j, &row_of_b) : NULL;
+    const tl_lora *lora = tl_adapter_of(adapter, layer, j, &row_of_b);
     if (!lora || lora->r == 0) return;
     /* y += low B^T with low = scale x A^T:  dB += dy^T low,  dlow = dy B,  dA += scale dlow^T x,  dx += scale dlow A.
      */
@@ -41,12 +37,31 @@ static void linear_back(const tl_model *m, tl_stream *s, int N, const tl_adapter
     int module = tl_model_module(m, j, &first, &last);
     size_t b_at = (size_t)row_of_b * (size_t)lora->r;
     tl_matrix b = { (const float *)lora->b.data + b_at, TL_DTYPE_F32 };
-    if (lora->b.grad) be->linear_dw(s, lora->b.grad + b_at, dy, acts->layers[layer].low[module], N, O, lora->r);
-    be->linear_dx(s, acts->dlow, dy, b, N, O, lora->r, !first);
+    if (lora->b.grad) be->linear_dw(s, lora->b.grad + b_at, dy, acts->layers[layer].low[module], N, O, lora->r, true);
+    be->linear_dx(s, acts->dlow, &(tl_product_back){ dy, b, O }, 1, N, lora->r, !first);
     if (!last) return; /* the module's products gather in dlow */
     be->scale(s, acts->dlow, lora->scale, (size_t)N * (size_t)lora->r);
-    if (lora->a.grad) be->linear_dw(s, lora->a.grad, acts->dlow, x, N, lora->r, I);
-    if (dx) be->linear_dx(s, dx, acts->dlow, tl_weight_matrix(&lora->a), N, lora->r, I, true);
+    if (lora->a.grad) be->linear_dw(s, lora->a.grad, acts->dlow, x, N, lora->r, I, true);
+    if (!dx) return;
+    tl_product_back a = { acts->dlow, tl_weight_matrix(&lora->a), lora->r };
+    be->linear_dx(s, dx, &a, 1, N, I, true);
+}
+
+/* From dy[i], the gradients to the layer's n products of x from the first on: their weights', biases' and adapters'
+ * gradients, and dx (NULL: not wanted). */
+static void linear_back(const tl_model *m, tl_stream *s, int N, const tl_adapter *adapter, tl_acts *acts, int layer,
+                        int first, int n, float *dx, const float *const *dy, const float *x)
+{
+    const tl_backend *be = m->backend;
+    const tl_weight *w = &m->layers[layer].linear[first], *bias = &m->layers[layer].bias[first];
+    tl_product_back p[TL_LINEARS];
+    for (int i = 0; i < n; i++) p[i] = (tl_product_back){ dy[i], tl_weight_matrix(&w[i]), w[i].rows };
+    if (dx) be->linear_dx(s, dx, p, n, N, w->cols, false);
+    for (int i = 0; i < n; i++) {
+        if (w[i].grad) be->linear_dw(s, w[i].grad, dy[i], x, N, w[i].rows, w[i].cols, true);
+        if (bias[i].grad) be->bias_back(s, bias[i].grad, dy[i], N, w[i].rows);
+        if (adapter) adapt_back(m, s, N, adapter, acts, layer, first + i, dx, dy[i], x);
+    }
 }
 
 /* dx += the norm's gradient; its gains' and biases' too where trained. */
@@ -65,14 +80,14 @@ static void hidden_block_back(const tl_model *m, tl_stream *s, int N, const tl_a
     const tl_config *c = &m->config;
     const tl_layer_acts *a = &acts->layers[l];
     size_t n = (size_t)N * (size_t)c->F;
-    linear_back(m, s, N, adapter, acts, l, TL_DOWN, acts->dhidden, false, acts->dx, a->hidden);
+    linear_back(m, s, N, adapter, acts, l, TL_DOWN, 1, acts->dhidden, (const float *const[]){ acts->dx }, a->hidden);
     if (c->activation == TL_ACTIVATION_SWIGLU) {
         m->backend->swiglu_back(s, acts->dgate, acts->dup, acts->dhidden, a->gate, a->up, n);
-        linear_back(m, s, N, adapter, acts, l, TL_GATE, acts->dnorm, false, acts->dgate, a->norm2);
-        linear_back(m, s, N, adapter, acts, l, TL_UP, acts->dnorm, true, acts->dup, a->norm2);
+        linear_back(m, s, N, adapter, acts, l, TL_GATE, 2, acts->dnorm,
+                    (const float *const[]){ acts->dgate, acts->dup }, a->norm2);
     } else {
         m->backend->gelu_back(s, acts->dup, acts->dhidden, a->up, n);
-        linear_back(m, s, N, adapter, acts, l, TL_UP, acts->dnorm, false, acts->dup, a->norm2);
+        linear_back(m, s, N, adapter, acts, l, TL_UP, 1, acts->dnorm, (const float *const[]){ acts->dup }, a->norm2);
     }
     norm_back(m, s, acts->dx, acts->dnorm, a->mid, a->mean2, a->rstd2, &m->layers[l].norm2, &m->layers[l].norm2_bias,
               N);
@@ -87,16 +102,15 @@ static void attention_block_back(const tl_model *m, tl_stream *s, const tl_batch
     const tl_layer_acts *a = &acts->layers[l];
     int N = b->N;
     tl_attention att = tl_batch_attention(m, b, acts, l);
-    linear_back(m, s, N, adapter, acts, l, TL_O, acts->datt, false, acts->dx, a->att);
+    linear_back(m, s, N, adapter, acts, l, TL_O, 1, acts->datt, (const float *const[]){ acts->dx }, a->att);
     be->attention_back(s, &att, acts->dq, acts->dk, acts->dv, acts->datt, a->att, a->lse, a->q, a->k, a->v);
     if (c->position == TL_POSITION_ROPE) {
         be->rope(s, acts->dq, b->positions, m->rope_cos, m->rope_sin, N, c->H, c->h, true);
         be->rope(s, acts->dk, b->positions, m->rope_cos, m->rope_sin, N, c->G, c->h, true);
     }
     float *dnorm = below ? acts->dnorm : NULL;
-    linear_back(m, s, N, adapter, acts, l, TL_Q, dnorm, false, acts->dq, a->norm1);
-    linear_back(m, s, N, adapter, acts, l, TL_K, dnorm, true, acts->dk, a->norm1);
-    linear_back(m, s, N, adapter, acts, l, TL_V, dnorm, true, acts->dv, a->norm1);
+    linear_back(m, s, N, adapter, acts, l, TL_Q, 3, dnorm, (const float *const[]){ acts->dq, acts->dk, acts->dv },
+                a->norm1);
     if (below)
         norm_back(m, s, acts->dx, dnorm, a->x, a->mean1, a->rstd1, &m->layers[l].norm1, &m->layers[l].norm1_bias, N);
 }

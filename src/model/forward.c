@@ -195,16 +195,13 @@ static void lay_pages(const tl_batch *b, tl_acts *acts)
 
 /* ---- the operations ---- */
 
-/* y (+)= x W^T + b, and each run's adapter on its rows. */
-static void linear(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_acts *acts, int layer, int j, float *y,
-                   const float *x, bool accumulate)
+/* What each run's adapter adds to y = x W^T of layer's product j. */
+static void adapt(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_acts *acts, int layer, int j, float *y,
+                  const float *x)
 {
     const tl_backend *be = m->backend;
     const tl_layer_acts *a = &acts->layers[layer];
-    const tl_weight *w = &m->layers[layer].linear[j], *bias = &m->layers[layer].bias[j];
-    be->linear(s, y, x, tl_weight_matrix(w), b->N, w->rows, w->cols, accumulate);
-    if (bias->data) be->bias(s, y, tl_weight_f32(bias), b->N, w->rows);
-    if (!b->adapters) return;
+    const tl_weight *w = &m->layers[layer].linear[j];
     bool first, last;
     int module = tl_model_module(m, j, &first, &last);
     for (int i = 0; i < b->n_segments;) {
@@ -216,13 +213,29 @@ static void linear(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_
         size_t row = (size_t)run.row;
         float *low = a->low[module] + row * (size_t)acts->size.max_rank; /* runs may differ in r */
         if (first) { /* the products of a module share scale * x A^T */
-            be->linear(s, low, x + row * (size_t)w->cols, tl_weight_matrix(&lora->a), run.rows, lora->r, w->cols,
-                       false);
+            tl_product down = { .y = low, .w = tl_weight_matrix(&lora->a), .O = lora->r };
+            be->linear(s, &down, 1, x + row * (size_t)w->cols, run.rows, w->cols);
             be->scale(s, low, lora->scale, (size_t)run.rows * (size_t)lora->r);
         }
+        float *out = y + row * (size_t)w->rows;
         tl_matrix part = { (const float *)lora->b.data + (size_t)row_of_b * (size_t)lora->r, TL_DTYPE_F32 };
-        be->linear(s, y + row * (size_t)w->rows, low, part, run.rows, w->rows, lora->r, true);
+        be->linear(s, &(tl_product){ .y = out, .w = part, .O = w->rows, .add = out }, 1, low, run.rows, lora->r);
     }
+}
+
+/* y[i] = x W^T + b for the layer's n products from the first on, which share their input; add starts the sums (NULL:
+ * nothing). */
+static void linear(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_acts *acts, int layer, int first, int n,
+                   float *const *y, const float *x, const float *add)
+{
+    tl_product p[TL_LINEARS];
+    const tl_weight *w = &m->layers[layer].linear[first], *bias = &m->layers[layer].bias[first];
+    for (int i = 0; i < n; i++)
+        p[i] = (tl_product){
+            .y = y[i], .w = tl_weight_matrix(&w[i]), .O = w[i].rows, .bias = tl_weight_f32(&bias[i]), .add = add
+        };
+    m->backend->linear(s, p, n, x, b->N, w->cols);
+    for (int i = 0; b->adapters && i < n; i++) adapt(m, s, b, acts, layer, first + i, y[i], x);
 }
 
 static void norm(const tl_model *m, tl_stream *s, float *y, float *mean, float *rstd, const float *x,
@@ -242,17 +255,14 @@ static void attention_block(const tl_model *m, tl_stream *s, const tl_batch *b, 
     tl_layer_acts *a = &acts->layers[l];
     tl_attention att = tl_batch_attention(m, b, acts, l);
     norm(m, s, a->norm1, a->mean1, a->rstd1, a->x, &m->layers[l].norm1, &m->layers[l].norm1_bias, b->N);
-    linear(m, s, b, acts, l, TL_Q, a->q, a->norm1, false);
-    linear(m, s, b, acts, l, TL_K, a->k, a->norm1, false);
-    linear(m, s, b, acts, l, TL_V, a->v, a->norm1, false);
+    linear(m, s, b, acts, l, TL_Q, 3, (float *const[]){ a->q, a->k, a->v }, a->norm1, NULL);
     if (c->position == TL_POSITION_ROPE) {
         be->rope(s, a->q, b->positions, m->rope_cos, m->rope_sin, b->N, c->H, c->h, false);
         be->rope(s, a->k, b->positions, m->rope_cos, m->rope_sin, b->N, c->G, c->h, false);
     }
     be->kv_write(s, &att, a->k, a->v);
     be->attention(s, &att, a->att, a->lse, a->q);
-    memcpy(a->mid, a->x, (size_t)b->N * (size_t)c->D * sizeof *a->mid);
-    linear(m, s, b, acts, l, TL_O, a->mid, a->att, true);
+    linear(m, s, b, acts, l, TL_O, 1, &a->mid, a->att, a->x);
 }
 
 static void hidden_block(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_acts *acts, int l, float *next)
@@ -262,15 +272,13 @@ static void hidden_block(const tl_model *m, tl_stream *s, const tl_batch *b, con
     size_t n = (size_t)b->N * (size_t)c->F;
     norm(m, s, a->norm2, a->mean2, a->rstd2, a->mid, &m->layers[l].norm2, &m->layers[l].norm2_bias, b->N);
     if (c->activation == TL_ACTIVATION_SWIGLU) {
-        linear(m, s, b, acts, l, TL_GATE, a->gate, a->norm2, false);
-        linear(m, s, b, acts, l, TL_UP, a->up, a->norm2, false);
+        linear(m, s, b, acts, l, TL_GATE, 2, (float *const[]){ a->gate, a->up }, a->norm2, NULL);
         m->backend->swiglu(s, a->hidden, a->gate, a->up, n);
     } else {
-        linear(m, s, b, acts, l, TL_UP, a->up, a->norm2, false);
+        linear(m, s, b, acts, l, TL_UP, 1, &a->up, a->norm2, NULL);
         m->backend->gelu(s, a->hidden, a->up, n);
     }
-    memcpy(next, a->mid, (size_t)b->N * (size_t)c->D * sizeof *next);
-    linear(m, s, b, acts, l, TL_DOWN, next, a->hidden, true);
+    linear(m, s, b, acts, l, TL_DOWN, 1, &next, a->hidden, a->mid);
 }
 
 void tl_forward(const tl_model *m, tl_stream *s, const tl_batch *b, tl_acts *acts)
@@ -301,7 +309,7 @@ void tl_logits(const tl_model *m, tl_stream *s, const tl_acts *acts, const int *
         int n = n_rows - at < acts->chunk ? n_rows - at : acts->chunk;
         for (int i = 0; i < n; i++)
             memcpy(acts->gathered + (size_t)i * D, acts->out + (size_t)rows[at + i] * D, D * sizeof(float));
-        m->backend->linear(s, logits + (size_t)at * V, acts->gathered, tl_weight_matrix(&m->head), n, m->config.V,
-                           m->config.D, false);
+        tl_product head = { .y = logits + (size_t)at * V, .w = tl_weight_matrix(&m->head), .O = m->config.V };
+        m->backend->linear(s, &head, 1, acts->gathered, n, m->config.D);
     }
 }

@@ -29,14 +29,16 @@ double tl_loss(const tl_model *m, tl_stream *s, const tl_batch *b, tl_acts *acts
             acts->loss_targets[i] = targets[rows[i]];
             acts->loss_weights[i] = weights ? weights[rows[i]] : 1.0f;
         }
-        be->linear(s, acts->logits, acts->gathered, tl_weight_matrix(&m->head), n, V, (int)D, false);
+        tl_product head = { .y = acts->logits, .w = tl_weight_matrix(&m->head), .O = V };
+        be->linear(s, &head, 1, acts->gathered, n, (int)D);
         be->cross_entropy(s, acts->losses, acts->logits, acts->loss_targets, acts->loss_weights, n, V);
         for (int i = 0; i < n; i++) loss += acts->losses[i];
         if (!training) continue;
-        be->linear_dx(s, acts->dgathered, acts->logits, tl_weight_matrix(&m->head), n, V, (int)D, false);
+        tl_product_back back = { acts->logits, head.w, V };
+        be->linear_dx(s, acts->dgathered, &back, 1, n, (int)D, false);
         for (int i = 0; i < n; i++)
             memcpy(acts->dout + (size_t)rows[i] * D, acts->dgathered + (size_t)i * D, D * sizeof(float));
-        if (m->head.grad) be->linear_dw(s, m->head.grad, acts->logits, acts->gathered, n, V, (int)D);
+        if (m->head.grad) be->linear_dw(s, m->head.grad, acts->logits, acts->gathered, n, V, (int)D, true);
     }
     return loss;
 }

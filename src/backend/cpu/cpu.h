@@ -7,10 +7,9 @@
 
 #include <stdbool.h>
 
-void TL_CPU(linear)(tl_stream *, float *, const float *, tl_matrix, int, int, int, bool);
-void TL_CPU(linear_dx)(tl_stream *, float *, const float *, tl_matrix, int, int, int, bool);
-void TL_CPU(linear_dw)(tl_stream *, float *, const float *, const float *, int, int, int);
-void TL_CPU(bias)(tl_stream *, float *, const float *, int, int);
+void TL_CPU(linear)(tl_stream *, const tl_product *, int, const float *, int, int);
+void TL_CPU(linear_dx)(tl_stream *, float *, const tl_product_back *, int, int, int, bool);
+void TL_CPU(linear_dw)(tl_stream *, float *, const float *, const float *, int, int, int, bool);
 void TL_CPU(bias_back)(tl_stream *, float *, const float *, int, int);
 void TL_CPU(rmsnorm)(tl_stream *, float *, float *, const float *, const float *, int, int, float);
 void TL_CPU(rmsnorm_back)(tl_stream *, float *, float *, const float *, const float *, const float *, const float *,

@@ -19,6 +19,7 @@
 #include "backend/cpu/cpu.h"
 #include "backend/cpu/simd.h"
 
+#include <assert.h>
 #include <omp.h>
 
 enum {
@@ -51,8 +52,9 @@ typedef struct product {
     tl_dtype b_type;
     int ldb;
     bool b_by_k;
-    float *c; /* [M, N] */
-    bool accumulate;
+    float *c;          /* [M, N] */
+    const float *from; /* [M, N], what c starts from: c itself, or apart from it; NULL: zero */
+    const float *bias; /* [N], added last; NULL: none */
     tl_precision precision;
 } product;
 
@@ -184,24 +186,38 @@ static void pack_a_pairs(uint32_t *out, const product *p, int k0, int kc, int m0
 
 /* ---- the micro-kernel ---- */
 
-/* c[rows][n] (+)= a b for one tile: `rows`, `row_stride` and `k_stride` are constants where this is inlined. */
+/* What a tile reads and writes besides a and b: c [rows][n] with row stride ld. */
+typedef struct target {
+    float *c;
+    const float *from; /* NULL: the sums start at zero */
+    const float *bias; /* NULL: none, or not yet */
+    size_t ld;
+    int n;
+} target;
+
+/* c = from + a b + bias for one tile: `rows`, `row_stride` and `k_stride` are constants where this is inlined. */
 static inline __attribute__((always_inline)) void tile(int rows, size_t row_stride, size_t k_stride, bool pairs,
-                                                       const void *a, const void *b, int steps, float *c, size_t ldc,
-                                                       int n, bool load)
+                                                       const void *a, const void *b, int steps, target t)
 {
     vf sum[MR][2];
-    float edge[MR * NR];
-    float *at = c;
-    size_t ld = ldc;
+    float edge[MR * NR], bias[NR] = { 0 };
+    const int n = t.n;
+    const size_t from_ld = t.ld;
+    float *at = t.c;
+    const float *from = t.from;
+    size_t ld = t.ld;
     if (n < NR) { /* the last columns: work on a padded copy */
         at = edge;
         ld = NR;
-        for (int m = 0; m < rows && load; m++) memcpy(edge + m * NR, c + (size_t)m * ldc, (size_t)n * sizeof *c);
+        for (int m = 0; m < rows && from; m++)
+            memcpy(edge + m * NR, from + (size_t)m * from_ld, (size_t)n * sizeof *edge);
     }
+    const float *start = n < NR ? edge : from;
+    if (t.bias) memcpy(bias, t.bias, (size_t)n * sizeof *bias);
 #pragma GCC unroll 14
     for (int m = 0; m < rows; m++) {
-        sum[m][0] = load ? vf_load(at + (size_t)m * ld) : vf_set(0);
-        sum[m][1] = load ? vf_load(at + (size_t)m * ld + W) : vf_set(0);
+        sum[m][0] = from ? vf_load(start + (size_t)m * ld) : vf_set(0);
+        sum[m][1] = from ? vf_load(start + (size_t)m * ld + W) : vf_set(0);
     }
     for (int k = 0; k < steps; k++) {
 #if BF16_PAIRS
@@ -231,28 +247,37 @@ static inline __attribute__((always_inline)) void tile(int rows, size_t row_stri
     }
 #pragma GCC unroll 14
     for (int m = 0; m < rows; m++) {
+        if (t.bias) {
+            sum[m][0] += vf_load(bias);
+            sum[m][1] += vf_load(bias + W);
+        }
         vf_store(at + (size_t)m * ld, sum[m][0]);
         vf_store(at + (size_t)m * ld + W, sum[m][1]);
     }
     if (n < NR)
-        for (int m = 0; m < rows; m++) memcpy(c + (size_t)m * ldc, edge + m * NR, (size_t)n * sizeof *c);
+        for (int m = 0; m < rows; m++) memcpy(t.c + (size_t)m * t.ld, edge + m * NR, (size_t)n * sizeof *edge);
 }
 
 /* A tile of mr rows, whole or in the pieces the compiler has whole loops for. */
 static inline __attribute__((always_inline)) void tiles(int mr, size_t row_stride, size_t k_stride, bool pairs,
-                                                        const char *a, const void *b, int steps, float *c, size_t ldc,
-                                                        int n, bool load)
+                                                        const char *a, const void *b, int steps, target t)
 {
     if (mr == MR) {
-        tile(MR, row_stride, k_stride, pairs, a, b, steps, c, ldc, n, load);
+        tile(MR, row_stride, k_stride, pairs, a, b, steps, t);
         return;
     }
     size_t bytes = row_stride * 4; /* an element of a is a float or a pair of bf16: four bytes */
-    int m = 0;
-    for (; mr - m >= 4; m += 4)
-        tile(4, row_stride, k_stride, pairs, a + (size_t)m * bytes, b, steps, c + (size_t)m * ldc, ldc, n, load);
-    for (; m < mr; m++)
-        tile(1, row_stride, k_stride, pairs, a + (size_t)m * bytes, b, steps, c + (size_t)m * ldc, ldc, n, load);
+    for (int m = 0; m < mr;) {
+        int rows = mr - m >= 4 ? 4 : 1;
+        if (rows == 4)
+            tile(4, row_stride, k_stride, pairs, a, b, steps, t);
+        else
+            tile(1, row_stride, k_stride, pairs, a, b, steps, t);
+        m += rows;
+        a += (size_t)rows * bytes;
+        t.c += (size_t)rows * t.ld;
+        if (t.from) t.from += (size_t)rows * t.ld;
+    }
 }
 
 /* Rows m0..m1 and columns n0..n1 of the product, by one thread with its scratch. */
@@ -265,7 +290,8 @@ static void block(const product *p, int m0, int m1, int n0, int n1, char *scratc
         int n_end = nc + NC < n1 ? nc + NC : n1;
         for (int k0 = 0; k0 < p->K; k0 += KC) {
             int kc = p->K - k0 < KC ? p->K - k0 : KC;
-            bool load = p->accumulate || k0 > 0;
+            const float *from = k0 > 0 ? p->c : p->from;
+            const float *bias = k0 + kc == p->K ? p->bias : NULL;
             for (int n = nc; n < n_end; n += NR) {
                 int nr = n_end - n < NR ? n_end - n : NR;
                 float *panel = slab + (size_t)(n - nc) * KC;
@@ -290,16 +316,17 @@ static void block(const product *p, int m0, int m1, int n0, int n1, char *scratc
                 for (int n = nc; n < n_end; n += NR) {
                     int nr = n_end - n < NR ? n_end - n : NR;
                     const float *panel = slab + (size_t)(n - nc) * KC;
-                    float *c = p->c + (size_t)m * (size_t)p->N + n;
+                    size_t at = (size_t)m * (size_t)p->N + (size_t)n;
+                    target t = { p->c + at, from ? from + at : NULL, bias ? bias + n : NULL, (size_t)p->N, nr };
                     const char *a = (const char *)ta;
                     if (p->a_by_k && pairs)
-                        tiles(mr, 1, MR, true, a, panel, steps, c, (size_t)p->N, nr, load);
+                        tiles(mr, 1, MR, true, a, panel, steps, t);
                     else if (p->a_by_k)
-                        tiles(mr, 1, MR, false, a, panel, steps, c, (size_t)p->N, nr, load);
+                        tiles(mr, 1, MR, false, a, panel, steps, t);
                     else if (pairs)
-                        tiles(mr, KC / 2, 1, true, a, panel, steps, c, (size_t)p->N, nr, load);
+                        tiles(mr, KC / 2, 1, true, a, panel, steps, t);
                     else
-                        tiles(mr, KC, 1, false, a, panel, steps, c, (size_t)p->N, nr, load);
+                        tiles(mr, KC, 1, false, a, panel, steps, t);
                 }
             }
         }
@@ -311,11 +338,8 @@ _Static_assert(((size_t)KC * NC + (size_t)MR * KC) * sizeof(float) <= TL_PRODUCT
 
 static void multiply(tl_stream *s, const product *p)
 {
-    if (p->M <= 0 || p->N <= 0) return;
-    if (p->K <= 0) {
-        if (!p->accumulate) memset(p->c, 0, (size_t)p->M * (size_t)p->N * sizeof(float));
-        return;
-    }
+    assert(p->N > 0 && p->K > 0);
+    if (p->M <= 0) return;
     int tiles_m = (p->M + MR - 1) / MR, panels = (p->N + NR - 1) / NR;
     /* Below a quarter of a million multiply-adds, waking a second thread costs more than it saves. */
     int threads = (double)p->M * p->N * p->K < 250000 ? 1 : s->threads;
@@ -337,42 +361,49 @@ static void multiply(tl_stream *s, const product *p)
     }
 }
 
-void TL_CPU(linear)(tl_stream *s, float *y, const float *x, tl_matrix w, int N, int O, int I, bool accumulate)
+void TL_CPU(linear)(tl_stream *s, const tl_product *list, int n, const float *x, int N, int I)
 {
-    product p = { .M = N,
-                  .N = O,
-                  .K = I,
-                  .a = x,
-                  .lda = I,
-                  .b = w.data,
-                  .b_type = w.dtype,
-                  .ldb = I,
-                  .c = y,
-                  .accumulate = accumulate,
-                  .precision = s->precision };
-    multiply(s, &p);
+    for (int i = 0; i < n; i++) {
+        const tl_product *w = &list[i];
+        product p = { .M = N,
+                      .N = w->O,
+                      .K = I,
+                      .a = x,
+                      .lda = I,
+                      .b = w->w.data,
+                      .b_type = w->w.dtype,
+                      .ldb = I,
+                      .c = w->y,
+                      .from = w->add,
+                      .bias = w->bias,
+                      .precision = s->precision };
+        multiply(s, &p);
+    }
 }
 
 /* dx[n][i] = sum over o of dy[n][o] w[o][i]. */
-void TL_CPU(linear_dx)(tl_stream *s, float *dx, const float *dy, tl_matrix w, int N, int O, int I, bool accumulate)
+void TL_CPU(linear_dx)(tl_stream *s, float *dx, const tl_product_back *list, int n, int N, int I, bool accumulate)
 {
-    product p = { .M = N,
-                  .N = I,
-                  .K = O,
-                  .a = dy,
-                  .lda = O,
-                  .b = w.data,
-                  .b_type = w.dtype,
-                  .ldb = I,
-                  .b_by_k = true,
-                  .c = dx,
-                  .accumulate = accumulate,
-                  .precision = s->precision };
-    multiply(s, &p);
+    for (int i = 0; i < n; i++) {
+        const tl_product_back *w = &list[i];
+        product p = { .M = N,
+                      .N = I,
+                      .K = w->O,
+                      .a = w->dy,
+                      .lda = w->O,
+                      .b = w->w.data,
+                      .b_type = w->w.dtype,
+                      .ldb = I,
+                      .b_by_k = true,
+                      .c = dx,
+                      .from = accumulate || i > 0 ? dx : NULL,
+                      .precision = s->precision };
+        multiply(s, &p);
+    }
 }
 
-/* dw[o][i] += sum over n of dy[n][o] x[n][i]. */
-void TL_CPU(linear_dw)(tl_stream *s, float *dw, const float *dy, const float *x, int N, int O, int I)
+/* dw[o][i] = sum over n of dy[n][o] x[n][i]. */
+void TL_CPU(linear_dw)(tl_stream *s, float *dw, const float *dy, const float *x, int N, int O, int I, bool accumulate)
 {
     product p = { .M = O,
                   .N = I,
@@ -385,7 +416,7 @@ void TL_CPU(linear_dw)(tl_stream *s, float *dw, const float *dy, const float *x,
                   .ldb = I,
                   .b_by_k = true,
                   .c = dw,
-                  .accumulate = true,
+                  .from = accumulate ? dw : NULL,
                   .precision = s->precision };
     multiply(s, &p);
 }

@@ -42,15 +42,6 @@ static float row_sum(const float *a, int D)
     return vf_sum(sum);
 }
 
-void TL_CPU(bias)(tl_stream *s, float *y, const float *b, int N, int D)
-{
-#pragma omp parallel for num_threads(s->threads) schedule(static) if (WORTH(s, (size_t)N * (size_t)D))
-    for (int n = 0; n < N; n++) {
-        float *row = y + (size_t)n * (size_t)D;
-        for (int d = 0; d < D; d++) row[d] += b[d];
-    }
-}
-
 void TL_CPU(bias_back)(tl_stream *s, float *db, const float *dy, int N, int D)
 {
 #pragma omp parallel num_threads(s->threads) if (WORTH(s, (size_t)N * (size_t)D))

@@ -22,7 +22,6 @@ const tl_backend TL_CPU(backend) = {
     .linear = TL_CPU(linear),
     .linear_dx = TL_CPU(linear_dx),
     .linear_dw = TL_CPU(linear_dw),
-    .bias = TL_CPU(bias),
     .bias_back = TL_CPU(bias_back),
     .rmsnorm = TL_CPU(rmsnorm),
     .rmsnorm_back = TL_CPU(rmsnorm_back),

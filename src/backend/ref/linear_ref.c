@@ -1,6 +1,6 @@
 /* linear_ref.c - the three matrix products of a linear layer.
  *
- *     y[n,o]  = sum over i of x[n,i] w[o,i]        linear      i in order
+ *     y[n,o]  = add[n,o] + (sum over i of x[n,i] w[o,i]) + bias[o]        linear      i in order
  *     dx[n,i] = sum over o of dy[n,o] w[o,i]       linear_dx   o in order
  *     dw[o,i] = sum over n of dy[n,o] x[n,i]       linear_dw   n in order
  *
@@ -33,22 +33,29 @@ static const float *weights(const tl_stream *s, tl_matrix w, size_t at, int n)
     return row;
 }
 
-void tl_ref_linear(tl_stream *s, float *y, const float *x, tl_matrix w, int N, int O, int I, bool accumulate)
+static void product(tl_stream *s, const tl_product *p, const float *x, int N, int I)
 {
     bool bf16 = s->precision == TL_PRECISION_BF16;
 #pragma omp parallel for num_threads(s->threads) schedule(static)
-    for (int o = 0; o < O; o++) {
-        const float *wo = weights(s, w, (size_t)o * (size_t)I, I);
+    for (int o = 0; o < p->O; o++) {
+        const float *wo = weights(s, p->w, (size_t)o * (size_t)I, I);
         for (int n = 0; n < N; n++) {
             const float *xn = x + (size_t)n * (size_t)I;
-            float *out = y + (size_t)n * (size_t)O + o, sum = 0;
+            size_t at = (size_t)n * (size_t)p->O + (size_t)o;
+            float sum = 0;
             for (int i = 0; i < I; i++) sum += factor(xn[i], bf16) * wo[i];
-            *out = accumulate ? *out + sum : sum;
+            if (p->add) sum = p->add[at] + sum;
+            p->y[at] = p->bias ? sum + p->bias[o] : sum;
         }
     }
 }
 
-void tl_ref_linear_dx(tl_stream *s, float *dx, const float *dy, tl_matrix w, int N, int O, int I, bool accumulate)
+void tl_ref_linear(tl_stream *s, const tl_product *p, int n, const float *x, int N, int I)
+{
+    for (int i = 0; i < n; i++) product(s, &p[i], x, N, I);
+}
+
+static void product_dx(tl_stream *s, float *dx, const float *dy, tl_matrix w, int N, int O, int I, bool accumulate)
 {
     bool bf16 = s->precision == TL_PRECISION_BF16;
 #pragma omp parallel num_threads(s->threads)
@@ -67,12 +74,18 @@ void tl_ref_linear_dx(tl_stream *s, float *dx, const float *dy, tl_matrix w, int
     }
 }
 
-void tl_ref_linear_dw(tl_stream *s, float *dw, const float *dy, const float *x, int N, int O, int I)
+void tl_ref_linear_dx(tl_stream *s, float *dx, const tl_product_back *p, int n, int N, int I, bool accumulate)
+{
+    for (int i = 0; i < n; i++) product_dx(s, dx, p[i].dy, p[i].w, N, p[i].O, I, accumulate || i > 0);
+}
+
+void tl_ref_linear_dw(tl_stream *s, float *dw, const float *dy, const float *x, int N, int O, int I, bool accumulate)
 {
     bool bf16 = s->precision == TL_PRECISION_BF16;
 #pragma omp parallel for num_threads(s->threads) schedule(static)
     for (int o = 0; o < O; o++) {
         float *out = dw + (size_t)o * (size_t)I;
+        for (int i = 0; i < I && !accumulate; i++) out[i] = 0;
         for (int n = 0; n < N; n++) {
             float d = factor(dy[(size_t)n * (size_t)O + (size_t)o], bf16);
             const float *xn = x + (size_t)n * (size_t)I;

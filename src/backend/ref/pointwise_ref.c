@@ -9,13 +9,6 @@
 #include <assert.h>
 #include <math.h>
 
-void tl_ref_bias(tl_stream *s, float *y, const float *b, int N, int D)
-{
-#pragma omp parallel for num_threads(s->threads) schedule(static)
-    for (int n = 0; n < N; n++)
-        for (int i = 0; i < D; i++) y[(size_t)n * (size_t)D + (size_t)i] += b[i];
-}
-
 void tl_ref_bias_back(tl_stream *s, float *db, const float *dy, int N, int D)
 {
 #pragma omp parallel num_threads(s->threads)

@@ -12,7 +12,6 @@ const tl_backend tl_backend_ref = {
     .linear = tl_ref_linear,
     .linear_dx = tl_ref_linear_dx,
     .linear_dw = tl_ref_linear_dw,
-    .bias = tl_ref_bias,
     .bias_back = tl_ref_bias_back,
     .rmsnorm = tl_ref_rmsnorm,
     .rmsnorm_back = tl_ref_rmsnorm_back,

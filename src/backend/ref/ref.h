@@ -27,9 +27,9 @@ static inline float *tl_ref_scratch(const tl_stream *s)
 }
 
 /* linear_ref.c */
-void tl_ref_linear(tl_stream *s, float *y, const float *x, tl_matrix w, int N, int O, int I, bool accumulate);
-void tl_ref_linear_dx(tl_stream *s, float *dx, const float *dy, tl_matrix w, int N, int O, int I, bool accumulate);
-void tl_ref_linear_dw(tl_stream *s, float *dw, const float *dy, const float *x, int N, int O, int I);
+void tl_ref_linear(tl_stream *s, const tl_product *p, int n, const float *x, int N, int I);
+void tl_ref_linear_dx(tl_stream *s, float *dx, const tl_product_back *p, int n, int N, int I, bool accumulate);
+void tl_ref_linear_dw(tl_stream *s, float *dw, const float *dy, const float *x, int N, int O, int I, bool accumulate);
 
 /* norm_ref.c */
 void tl_ref_rmsnorm(tl_stream *s, float *y, float *rstd, const float *x, const float *g, int N, int D, float eps);
@@ -49,7 +49,6 @@ void tl_ref_attention_back(tl_stream *s, const tl_attention *a, float *dq, float
                            const float *o, const float *lse, const float *q, const float *k, const float *v);
 
 /* pointwise_ref.c */
-void tl_ref_bias(tl_stream *s, float *y, const float *b, int N, int D);
 void tl_ref_bias_back(tl_stream *s, float *db, const float *dy, int N, int D);
 void tl_ref_swiglu(tl_stream *s, float *y, const float *gate, const float *up, size_t n);
 void tl_ref_swiglu_back(tl_stream *s, float *dgate, float *dup, const float *dy, const float *gate, const float *up,
