@@ -71,11 +71,49 @@ TEST(every_type_is_found_by_its_name)
     for (int i = 0; i < TL_DTYPE_COUNT; i++) {
         CHECK(tl_dtype_parse(&t, tl_dtype_name((tl_dtype)i)));
         CHECK_INT(t, i);
-        CHECK(tl_dtype_size(t) > 0);
+        CHECK(tl_dtype_block(t) > 0 && tl_dtype_block_bytes(t) > 0);
+        if (tl_dtype_block(t) == 1) CHECK_INT(tl_dtype_size(t), tl_dtype_block_bytes(t));
     }
     CHECK(!tl_dtype_parse(&t, "F4"));
 }
 
+TEST(every_f16_survives_the_way_to_f32_and_back)
+{
+    for (uint32_t h = 0; h < 65536; h++) {
+        float f = tl_f16_to_f32((tl_f16)h);
+        if (isnan(f))
+            CHECK(isnan(tl_f16_to_f32(tl_f32_to_f16(f))));
+        else
+            CHECK_INT(tl_f32_to_f16(f), h);
+    }
+}
+
+/* Halfway between two neighbours lies an f32; its own neighbours go to one side each, it goes to the even one. */
+TEST(f16_rounds_to_the_nearest_and_ties_to_even)
+{
+    for (uint32_t h = 0; h < 0x7c00; h++) {
+        double low = (double)tl_f16_to_f32((tl_f16)h),
+               high = h == 0x7bff ? 65536 : (double)tl_f16_to_f32((tl_f16)(h + 1));
+        float half = (float)((low + high) / 2);
+        CHECK_INT(tl_f32_to_f16(half), h + (h & 1));
+        CHECK_INT(tl_f32_to_f16(nextafterf(half, 0)), h);
+        CHECK_INT(tl_f32_to_f16(-nextafterf(half, INFINITY)), (h + 1) | 0x8000);
+    }
+    CHECK_INT(tl_f32_to_f16(3e38f), 0x7c00);
+    CHECK_INT(tl_f32_to_f16(1e-40f), 0);
+}
+
+TEST(a_row_of_blocks_has_their_bytes)
+{
+    CHECK_INT(tl_dtype_row_bytes(TL_DTYPE_F32, 7), 28);
+    CHECK_INT(tl_dtype_row_bytes(TL_DTYPE_Q8_0, 64), 68);
+    CHECK_INT(tl_dtype_row_bytes(TL_DTYPE_Q4_0, 2048), 1152);
+    CHECK_INT(tl_dtype_row_bytes(TL_DTYPE_Q4_K, 512), 288);
+    CHECK_INT(tl_dtype_row_bytes(TL_DTYPE_NF4, 128), 64);
+    CHECK_INT(tl_dtype_row_bytes(TL_DTYPE_Q6_K, 0), 0);
+}
+
 RUN_TESTS(CASE(every_bf16_survives_the_way_to_f32_and_back), CASE(bf16_rounds_to_the_nearest_and_ties_to_even),
           CASE(every_f16_has_the_value_its_bits_say), CASE(widening_reads_bytes_at_any_address),
-          CASE(every_type_is_found_by_its_name))
+          CASE(every_type_is_found_by_its_name), CASE(every_f16_survives_the_way_to_f32_and_back),
+          CASE(f16_rounds_to_the_nearest_and_ties_to_even), CASE(a_row_of_blocks_has_their_bytes))

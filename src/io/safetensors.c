@@ -53,7 +53,7 @@ static int parse_entry(item *it, const char *path, const char *name, const json_
     const char *dtype;
     json_t *shape, *offsets;
     TL_TRY(tl_json_string(entry, where, "dtype", &dtype, err));
-    if (!tl_dtype_parse(&it->stored.dtype, dtype))
+    if (!tl_dtype_parse(&it->stored.dtype, dtype) || tl_dtype_block(it->stored.dtype) > 1)
         return tl_fail(err, TL_EUNSUPPORTED, "%s: dtype is %s, wanted F32, F16, BF16 or one of their kind", where,
                        dtype);
     TL_TRY(tl_json_value(entry, where, "shape", JSON_ARRAY, &shape, err));

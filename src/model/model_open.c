@@ -253,7 +253,7 @@ static int hash_model(tl_model *m, tl_err *err)
 #pragma omp parallel for schedule(dynamic)
     for (size_t i = 0; i < n; i++) {
         const tl_weight *w = d.weights[i];
-        size_t bytes = (size_t)w->rows * (size_t)w->cols * tl_dtype_size(w->dtype);
+        size_t bytes = (size_t)w->rows * tl_dtype_row_bytes(w->dtype, (size_t)w->cols);
         d.hashes[i] = tl_hash_chain(&d.hashes[i], w->data, bytes);
     }
     m->hash = tl_hash_bytes(text, strlen(text));
