@@ -1,5 +1,6 @@
 /* io_memory_test.c - every allocation on the way in and out fails once, and comes back as an error without a leak. */
 #define _GNU_SOURCE /* nftw */
+#include "io/gguf.h"
 #include "io/json.h"
 #include "io/safetensors.h"
 #include "tests/check.h"
@@ -14,6 +15,15 @@ static int open_and_close(const char *path, tl_err *err)
     int rc = tl_safetensors_open(&s, path, err);
     CHECK(rc == 0 || !s);
     tl_safetensors_close(s);
+    return rc;
+}
+
+static int open_gguf(const char *path, tl_err *err)
+{
+    tl_gguf *g = NULL;
+    int rc = tl_gguf_open(&g, path, err);
+    CHECK(rc == 0 || !g);
+    tl_gguf_close(g);
     return rc;
 }
 
@@ -66,6 +76,11 @@ TEST(opening_shards_survives_each_failed_allocation)
     each_failure(open_and_close, GOLDEN "/sharded");
 }
 
+TEST(opening_a_gguf_file_survives_each_failed_allocation)
+{
+    each_failure(open_gguf, "tests/golden/gguf/sample.gguf");
+}
+
 TEST(reading_json_survives_each_failed_allocation)
 {
     each_failure(load_and_free, GOLDEN "/sharded/model.safetensors.index.json");
@@ -83,5 +98,5 @@ TEST(saving_survives_each_failed_allocation_and_leaves_no_file_behind)
 }
 
 RUN_TESTS(CASE(opening_a_file_survives_each_failed_allocation), CASE(opening_shards_survives_each_failed_allocation),
-          CASE(reading_json_survives_each_failed_allocation),
+          CASE(opening_a_gguf_file_survives_each_failed_allocation), CASE(reading_json_survives_each_failed_allocation),
           CASE(saving_survives_each_failed_allocation_and_leaves_no_file_behind))

@@ -19,23 +19,8 @@
 #ifndef TL_IO_SAFETENSORS_H
 #define TL_IO_SAFETENSORS_H
 
-#include "base/dtype.h"
 #include "base/err.h"
-
-#include <stddef.h>
-
-enum {
-    TL_STORED_DIMS = 8
-};
-
-typedef struct tl_stored {
-    const char *name; /* borrowed from the reader (or, when saving, from the caller) */
-    tl_dtype dtype;
-    int n_dims; /* 0 for a scalar */
-    size_t dims[TL_STORED_DIMS];
-    const void *data; /* borrowed from the reader's mapping; aligned to the size of its dtype */
-    size_t bytes;     /* product of dims times the size of dtype */
-} tl_stored;
+#include "io/stored.h"
 
 typedef struct tl_safetensors tl_safetensors;
 

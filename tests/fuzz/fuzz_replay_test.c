@@ -76,6 +76,10 @@ TEST(adapters_of_strangers_do_no_harm)
 {
     replay_corpus(4);
 }
+TEST(gguf_files_of_strangers_do_no_harm)
+{
+    replay_corpus(5);
+}
 
 /* The seeds are worth something only while the readers take them. */
 TEST(a_seed_of_each_kind_is_taken)
@@ -111,4 +115,5 @@ TEST(a_seed_of_each_kind_is_taken)
 
 RUN_TESTS(CASE(safetensors_of_strangers_do_no_harm), CASE(tokenizers_of_strangers_do_no_harm),
           CASE(configs_of_strangers_do_no_harm), CASE(tasks_of_strangers_do_no_harm),
-          CASE(adapters_of_strangers_do_no_harm), CASE(a_seed_of_each_kind_is_taken))
+          CASE(adapters_of_strangers_do_no_harm), CASE(gguf_files_of_strangers_do_no_harm),
+          CASE(a_seed_of_each_kind_is_taken))

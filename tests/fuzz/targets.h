@@ -9,6 +9,7 @@
 #define TL_TESTS_FUZZ_TARGETS_H
 
 #include "base/log.h"
+#include "io/gguf.h"
 #include "io/safetensors.h"
 #include "model/adapter.h"
 #include "task/task.h"
@@ -67,6 +68,31 @@ static inline void fuzz_safetensors(const uint8_t *bytes, size_t size)
     }
     tl_safetensors_meta(s, "format");
     tl_safetensors_close(s);
+}
+
+/* A GGUF file: every value and every byte of a tensor can be read. */
+static inline void fuzz_gguf(const uint8_t *bytes, size_t size)
+{
+    tl_gguf *g = NULL;
+    const char *path = scratch_write("one.gguf", bytes, size);
+    if (tl_gguf_open(&g, path, NULL) < 0) return;
+    volatile unsigned sum = 0;
+    for (int i = 0; i < tl_gguf_pairs(g); i++) {
+        const tl_gguf_pair *p = tl_gguf_pair_at(g, i);
+        size_t at = 0, n = 0;
+        fuzz_check(tl_gguf_get(g, p->key) == p);
+        for (size_t k = 0; k < p->size; k++) sum += p->bytes[k];
+        if (p->array && p->type == TL_GGUF_STRING)
+            while (tl_gguf_next(p, &at, &n)) sum += (unsigned)n;
+        else if (p->type != TL_GGUF_STRING && p->type != TL_GGUF_ARRAY)
+            for (size_t k = 0; k < p->n; k++) sum += tl_gguf_real(p, k) > 0;
+    }
+    for (int i = 0; i < tl_gguf_count(g); i++) {
+        const tl_stored *t = tl_gguf_at(g, i);
+        fuzz_check(tl_gguf_find(g, t->name) == t);
+        for (size_t k = 0; k < t->bytes; k++) sum += ((const uint8_t *)t->data)[k];
+    }
+    tl_gguf_close(g);
 }
 
 static inline void fuzz_tokenizer(const uint8_t *bytes, size_t size)
@@ -135,10 +161,10 @@ static const struct {
 } fuzz_targets[] = {
     { "safetensors", fuzz_safetensors }, { "tokenizer", fuzz_tokenizer },
     { "config", fuzz_config },           { "task", fuzz_task },
-    { "adapter", fuzz_adapter },
+    { "adapter", fuzz_adapter },         { "gguf", fuzz_gguf },
 };
 enum {
-    FUZZ_TARGETS = 5
+    FUZZ_TARGETS = 6
 };
 
 #endif

@@ -1,0 +1,22 @@
+/* stored.h - a tensor in a file, whatever the file's format: what safetensors.h and gguf.h give out. */
+#ifndef TL_IO_STORED_H
+#define TL_IO_STORED_H
+
+#include "base/dtype.h"
+
+#include <stddef.h>
+
+enum {
+    TL_STORED_DIMS = 8
+};
+
+typedef struct tl_stored {
+    const char *name; /* borrowed from the reader (or, when saving, from the caller) */
+    tl_dtype dtype;
+    int n_dims; /* 0 for a scalar */
+    size_t dims[TL_STORED_DIMS];
+    const void *data; /* borrowed from the reader's mapping; aligned to the size of its dtype */
+    size_t bytes;     /* product of dims times the size of dtype; of rows of blocks where it has blocks */
+} tl_stored;
+
+#endif
