@@ -43,6 +43,12 @@ static bool inert(const json_t *v)
            (json_is_object(v) && json_object_size(v) == 0);
 }
 
+/* Qwen2 writes the width of a window that it does not use. */
+static bool switched_off(const json_t *object, const char *key)
+{
+    return strcmp(key, "sliding_window") == 0 && json_is_false(json_object_get(object, "use_sliding_window"));
+}
+
 /* A token id, -1 where there is none.  Bases with several ends of text list them: the first is the text's own. */
 static int parse_token(json_t *o, const char *where, const char *key, int V, int *out, tl_err *err)
 {
@@ -88,7 +94,7 @@ int tl_config_parse(tl_config *out, json_t *object, const char *where, tl_err *e
     c.family = tl_family_find(model_type);
     if (!c.family) return unknown_family(model_type, where, err);
     for (const char *const *key = refused; *key; key++)
-        if (!inert(json_object_get(object, *key)))
+        if (!inert(json_object_get(object, *key)) && !switched_off(object, *key))
             return tl_fail(err, TL_EUNSUPPORTED, "%s: %s is set, which is not supported", where, *key);
     TL_TRY(c.family->parse(&c, object, where, err));
     TL_TRY(parse_token(object, where, "bos_token_id", c.V, &c.bos, err));

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const tl_family *const families[] = { &tl_family_llama, &tl_family_gpt2, NULL };
+static const tl_family *const families[] = { &tl_family_llama, &tl_family_qwen2, &tl_family_gpt2, NULL };
 
 const tl_family *tl_family_at(int i)
 {

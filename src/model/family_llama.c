@@ -1,4 +1,5 @@
-/* family_llama.c - Llama 1 to 3.1 and what is built like it (Touvron et al., arXiv 2302.13971).
+/* family_llama.c - Llama 1 to 3.1 and what is built like it (Touvron et al., arXiv 2302.13971), Qwen2 with its biases
+ * of q, k and v among them.
  *
  * RMS norms, rotary positions, gated hidden layers, grouped key/value heads.  Of rotary schemes the plain one:
  * transformers writes its base as rope_theta, or since version 5 inside rope_parameters. */
@@ -73,7 +74,8 @@ static int parse_rope(tl_config *c, json_t *object, const char *where, tl_err *e
     return 0;
 }
 
-static int parse(tl_config *c, json_t *o, const char *where, tl_err *err)
+/* All but the biases. */
+static int parse_common(tl_config *c, json_t *o, const char *where, tl_err *err)
 {
     c->norm = TL_NORM_RMS;
     c->position = TL_POSITION_ROPE;
@@ -93,18 +95,33 @@ static int parse(tl_config *c, json_t *o, const char *where, tl_err *err)
     double eps = 0;
     TL_TRY(tl_json_double_or(o, where, "rms_norm_eps", 0, 1, 1e-6, &eps, err));
     c->norm_eps = (float)eps;
-    TL_TRY(tl_json_bool_or(o, where, "attention_bias", false, &c->qkv_bias, err));
-    c->out_bias = c->qkv_bias;
-    TL_TRY(tl_json_bool_or(o, where, "mlp_bias", false, &c->mlp_bias, err));
     TL_TRY(tl_json_bool_or(o, where, "tie_word_embeddings", false, &c->tied, err));
     const char *act = NULL;
     TL_TRY(tl_json_string_or(o, where, "hidden_act", "silu", &act, err));
     if (strcmp(act, "silu") != 0)
-        return tl_fail(err, TL_EUNSUPPORTED, "%s: hidden_act is '%s', llama is supported with 'silu'", where, act);
+        return tl_fail(err, TL_EUNSUPPORTED, "%s: hidden_act is '%s', %s is supported with 'silu'", where, act,
+                       c->family->model_type);
     return parse_rope(c, o, where, err);
 }
 
-static int print(const tl_config *c, json_t *o)
+static int parse(tl_config *c, json_t *o, const char *where, tl_err *err)
+{
+    TL_TRY(tl_json_bool_or(o, where, "attention_bias", false, &c->qkv_bias, err));
+    c->out_bias = c->qkv_bias;
+    TL_TRY(tl_json_bool_or(o, where, "mlp_bias", false, &c->mlp_bias, err));
+    return parse_common(c, o, where, err);
+}
+
+static int parse_qwen2(tl_config *c, json_t *o, const char *where, tl_err *err)
+{
+    bool window;
+    c->qkv_bias = true;
+    TL_TRY(tl_json_bool_or(o, where, "use_sliding_window", false, &window, err));
+    if (window) return tl_fail(err, TL_EUNSUPPORTED, "%s: use_sliding_window is true, which is not supported", where);
+    return parse_common(c, o, where, err);
+}
+
+static int print_common(const tl_config *c, json_t *o)
 {
     int rc = 0;
     rc |= json_object_set_new(o, "vocab_size", json_integer(c->V));
@@ -118,8 +135,21 @@ static int print(const tl_config *c, json_t *o)
     rc |= json_object_set_new(o, "hidden_act", json_string("silu"));
     rc |= json_object_set_new(o, "rms_norm_eps", tl_config_real(c->norm_eps));
     rc |= json_object_set_new(o, "rope_theta", json_real(c->rope_theta));
+    return rc;
+}
+
+static int print(const tl_config *c, json_t *o)
+{
+    int rc = print_common(c, o);
     rc |= json_object_set_new(o, "attention_bias", json_boolean(c->qkv_bias));
     rc |= json_object_set_new(o, "mlp_bias", json_boolean(c->mlp_bias));
+    return rc;
+}
+
+static int print_qwen2(const tl_config *c, json_t *o)
+{
+    int rc = print_common(c, o);
+    rc |= json_object_set_new(o, "use_sliding_window", json_false());
     return rc;
 }
 
@@ -134,4 +164,17 @@ const tl_family tl_family_llama = {
     .ignored = ignored,
     .parse = parse,
     .print = print,
+};
+
+const tl_family tl_family_qwen2 = {
+    .model_type = "qwen2",
+    .architecture = "Qwen2ForCausalLM",
+    .prefix = "model.",
+    .layer_path = "model.layers.%d.",
+    .model_names = model_names,
+    .layer_names = layer_names,
+    .modules = modules,
+    .ignored = ignored,
+    .parse = parse_qwen2,
+    .print = print_qwen2,
 };

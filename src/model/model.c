@@ -72,6 +72,7 @@ void tl_model_free(tl_model *m)
     if (!m) return;
     if (m->memory) {
         tl_safetensors_close(m->memory->file);
+        tl_gguf_close(m->memory->gguf);
         tl_arena_free(m->memory->copies);
         tl_arena_free(m->memory->trained);
         tl_arena_free(m->memory->rope);
@@ -153,8 +154,10 @@ int tl_model_unfreeze(tl_model *m, tl_err *err)
     if (m->memory->trained) return 0;
     TL_TRY(make_trained(m, err));
     tl_safetensors_close(m->memory->file);
+    tl_gguf_close(m->memory->gguf);
     tl_arena_free(m->memory->copies);
     m->memory->file = NULL;
+    m->memory->gguf = NULL;
     m->memory->copies = NULL;
     memset(&m->hash, 0, sizeof m->hash);
     return 0;

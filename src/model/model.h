@@ -5,8 +5,8 @@
  *     TL_TRY(tl_model_write(m, tl_dir_path(d), TL_DTYPE_F32, err));
  *     tl_model_free(m);
  *
- * Weights are used where they lie: f32 and bf16 straight from the mapped file, f16 and the transposed matrices of
- * GPT-2 as f32 copies.  A model that nobody unfreezes is read-only and shared by any number of engines and threads.
+ * Weights are used where they lie: f32 and bf16 straight from the mapped file; f16, blocks and the transposed matrices
+ * of GPT-2 as f32 copies.  A model that nobody unfreezes is read-only and shared by any number of engines and threads.
  *
  * What is trained is data: a weight with grad != NULL is trained.  Nothing else tells full fine-tuning, adapter
  * tuning and inference apart below this line. */
@@ -71,8 +71,8 @@ typedef struct tl_model {
     struct tl_model_memory *memory; /* owned: mapping and copies (model.c) */
 } tl_model;
 
-/* Read the base in dir (config.json, safetensors). */
-int tl_model_open(tl_model **out, const char *dir, tl_err *err);
+/* Read the base at path: a directory (config.json, safetensors) or a GGUF file (model_gguf.c). */
+int tl_model_open(tl_model **out, const char *path, tl_err *err);
 
 /* A model of this config with fresh weights from seed: matrices normal with deviation 0.02 (those that write into the
  * residual stream divided by sqrt(2L)), norms one, biases zero; already unfrozen. */

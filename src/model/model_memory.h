@@ -3,11 +3,13 @@
 #define TL_MODEL_MODEL_MEMORY_H
 
 #include "base/arena.h"
+#include "io/gguf.h"
 #include "io/safetensors.h"
 #include "model/names.h"
 
 struct tl_model_memory {
     tl_safetensors *file; /* owned: the mapped weights, until unfreezing has copied them */
+    tl_gguf *gguf;        /* owned: in its place where the base is a GGUF file */
     tl_arena *copies;     /* owned: weights that could not be used where they lie, likewise */
     tl_arena *trained;    /* owned: f32 weights and gradients of an unfrozen model */
     tl_arena *rope;       /* owned: the tables */
@@ -37,7 +39,7 @@ enum {
     TL_NAME_MAX = 200
 };
 
-/* No NaN and no infinity among its numbers (F32, F16 or BF16). */
+/* No NaN and no infinity among its numbers (F32, F16, BF16 or readable blocks). */
 bool tl_stored_finite(const tl_stored *t);
 
 /* Take the group that begins at name, whose weights lie in owner (the model or a layer).  False: this config has no

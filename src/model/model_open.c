@@ -1,11 +1,15 @@
 /* model_open.c - a base from disk.
  *
- * The family's table says which stored tensors there must be.  Each is checked (shape, type, finite numbers) and used
- * where it lies if the kernels can: matrices in f32 and bf16, vectors in f32.  The rest is copied as f32: f16, bf16
- * vectors, and matrices stored [I, O].  The table is walked twice, first to measure the copies, then to make them.
+ * A table of names says which stored tensors there must be: the family's for a directory, that of model_gguf.c for a
+ * GGUF file.  Each is checked (shape, type, finite numbers) and used where it lies if the kernels can: matrices in f32
+ * and bf16, vectors in f32.  The rest is copied as f32: f16, blocks, bf16 vectors, and matrices stored [I, O]. Matrices
+ * whose rows stand in another order are copied in their own type.  The table is walked twice, first to measure the
+ * copies, then to make them.
  *
  * A tensor that is missing is an error, and so is one that nobody asked for: weights left lying there would silently
  * make another model than the one that was saved. */
+#include "base/block_formats.h"
+#include "model/model_gguf.h"
 #include "model/model_memory.h"
 
 #include <assert.h>
@@ -15,13 +19,31 @@
 
 typedef struct loader {
     tl_model *m;
-    const char *dir;
-    tl_safetensors *file;      /* borrowed from the model */
+    const char *dir;           /* or the GGUF file */
+    const char *settings;      /* what the shapes are held against, for errors: "config.json", "its metadata" */
+    tl_layout layout;          /* which tensors there must be */
+    tl_safetensors *file;      /* borrowed from the model; NULL for a GGUF file */
+    tl_gguf *gguf;             /* likewise; NULL for a directory */
     tl_arena *copies;          /* measuring, or the real one, or NULL where nothing is copied */
     bool measuring;            /* this is the first walk */
     const tl_stored **claimed; /* owned: tensors that found their place */
     size_t n_claimed;
 } loader;
+
+static int stored_count(const loader *l)
+{
+    return l->gguf ? tl_gguf_count(l->gguf) : tl_safetensors_count(l->file);
+}
+
+static const tl_stored *stored_at(const loader *l, int i)
+{
+    return l->gguf ? tl_gguf_at(l->gguf, i) : tl_safetensors_at(l->file, i);
+}
+
+static const tl_stored *stored_find(const loader *l, const char *name)
+{
+    return l->gguf ? tl_gguf_find(l->gguf, name) : tl_safetensors_find(l->file, name);
+}
 
 static const char *shape_text(char out[60], size_t rows, size_t cols, bool vector)
 {
@@ -39,15 +61,16 @@ static int check_stored(const loader *l, const tl_stored *t, const tl_group *g, 
     bool as_wanted =
         g->vector ? t->n_dims == 1 && t->dims[0] == g->O : t->n_dims == 2 && t->dims[0] == rows && t->dims[1] == cols;
     if (!as_wanted && (t->n_dims < 1 || t->n_dims > 2))
-        return tl_fail(err, TL_ESHAPE, "%s: tensor %s has %d dimensions, config.json wants %s", l->dir, t->name,
-                       t->n_dims, shape_text(wanted, g->vector ? g->O : rows, cols, g->vector));
+        return tl_fail(err, TL_ESHAPE, "%s: tensor %s has %d dimensions, %s wants %s", l->dir, t->name, t->n_dims,
+                       l->settings, shape_text(wanted, g->vector ? g->O : rows, cols, g->vector));
     if (!as_wanted)
-        return tl_fail(err, TL_ESHAPE, "%s: tensor %s is %s, config.json wants %s", l->dir, t->name,
-                       shape_text(found, t->dims[0], t->n_dims == 2 ? t->dims[1] : 1, t->n_dims == 1),
+        return tl_fail(err, TL_ESHAPE, "%s: tensor %s is %s, %s wants %s", l->dir, t->name,
+                       shape_text(found, t->dims[0], t->n_dims == 2 ? t->dims[1] : 1, t->n_dims == 1), l->settings,
                        shape_text(wanted, g->vector ? g->O : rows, cols, g->vector));
-    if (t->dtype != TL_DTYPE_F32 && t->dtype != TL_DTYPE_F16 && t->dtype != TL_DTYPE_BF16)
-        return tl_fail(err, TL_EUNSUPPORTED, "%s: tensor %s is stored as %s, supported are F32, F16 and BF16", l->dir,
-                       t->name, tl_dtype_name(t->dtype));
+    bool blocks = tl_block_readable(t->dtype) && !g->vector && !g->name->transposed;
+    if (t->dtype != TL_DTYPE_F32 && t->dtype != TL_DTYPE_F16 && t->dtype != TL_DTYPE_BF16 && !blocks)
+        return tl_fail(err, TL_EUNSUPPORTED, "%s: tensor %s is stored as %s, supported are F32, F16 and BF16%s", l->dir,
+                       t->name, tl_dtype_name(t->dtype), l->gguf && !g->vector ? " and blocks" : "");
     return 0;
 }
 
@@ -68,8 +91,19 @@ static bool finite_16(const uint16_t *x, size_t n, uint16_t exponent)
     return !bad;
 }
 
+static bool finite_blocks(const tl_stored *t)
+{
+    size_t size = tl_dtype_block_bytes(t->dtype), block = tl_dtype_block(t->dtype), n = t->bytes / size;
+    const char *x = t->data;
+    bool bad = false;
+#pragma omp parallel for reduction(|| : bad)
+    for (size_t i = 0; i < n; i++) bad = bad || !tl_block_finite(t->dtype, x + i * size, block);
+    return !bad;
+}
+
 bool tl_stored_finite(const tl_stored *t)
 {
+    if (tl_block_readable(t->dtype)) return finite_blocks(t);
     size_t n = t->bytes / tl_dtype_size(t->dtype);
     if (t->dtype == TL_DTYPE_F32) return finite_f32(t->data, n);
     return finite_16(t->data, n, t->dtype == TL_DTYPE_BF16 ? 0x7f80u : 0x7c00u);
@@ -91,26 +125,67 @@ static void transpose(float *y, const tl_stored *t, size_t start, size_t O, size
     }
 }
 
+/* Whether products are computed straight from blocks of that type, so that they are used where they lie. */
+static bool keep_quantized(tl_dtype dtype)
+{
+    (void)dtype;
+    return false;
+}
+
+/* The type that a stored tensor has in memory. */
+static tl_dtype type_in_memory(const tl_stored *t, bool vector)
+{
+    bool as_is = t->dtype == TL_DTYPE_F32 || (t->dtype == TL_DTYPE_BF16 && !vector);
+    return as_is || (tl_block_readable(t->dtype) && keep_quantized(t->dtype)) ? t->dtype : TL_DTYPE_F32;
+}
+
+/* O rows of I numbers at x into y, in the type and order of memory.  h: the width of a head whose rows are interleaved,
+ * or 0. */
+static void copy_rows(void *y, tl_dtype type, const char *x, tl_dtype stored, size_t O, size_t I, size_t h)
+{
+    size_t from = tl_dtype_row_bytes(stored, I), to = tl_dtype_row_bytes(type, I);
+#pragma omp parallel for
+    for (size_t o = 0; o < O; o++) {
+        size_t row = o;
+        if (h) row = o / h * h + (o % h < h / 2 ? o % h * 2 : (o % h - h / 2) * 2 + 1);
+        void *there = (char *)y + o * to;
+        if (type == stored)
+            memcpy(there, x + row * from, to);
+        else if (tl_block_readable(stored))
+            tl_block_to_f32(stored, there, x + row * from, I);
+        else
+            tl_dtype_widen(there, x + row * from, stored, I);
+    }
+}
+
+/* The width of a head where the rows of the stored tensor are interleaved within heads, or 0. */
+static size_t interleaved_width(const loader *l, const tl_name *name)
+{
+    for (const char *const *stored = l->layout.interleaved; *stored; stored++)
+        if (strcmp(*stored, name->stored) == 0) return (size_t)l->m->config.h;
+    return 0;
+}
+
 /* Give each weight of the group its data. */
 static void place(loader *l, const tl_stored *t, const tl_group *g)
 {
-    size_t start = 0;
+    size_t start = 0, h = interleaved_width(l, g->name);
     for (int p = 0; p < g->name->parts; p++) {
         tl_weight *w = g->weights[p];
-        size_t O = (size_t)(g->vector ? w->cols : w->rows), n = O * g->I;
-        const char *there = (const char *)t->data + start * g->I * tl_dtype_size(t->dtype);
-        bool usable = t->dtype == TL_DTYPE_F32 || (t->dtype == TL_DTYPE_BF16 && !g->vector);
-        if (usable && !g->name->transposed) {
-            w->data = there;
-            w->dtype = t->dtype;
-        } else {
-            float *copy = tl_arena_floats(l->copies, n);
-            w->data = copy;
+        size_t O = (size_t)(g->vector ? w->cols : w->rows), I = g->I;
+        const char *there = (const char *)t->data + tl_dtype_row_bytes(t->dtype, start * I);
+        w->dtype = type_in_memory(t, g->vector);
+        if (g->name->transposed) { /* from numbers only: check_stored has seen to it */
+            float *copy = tl_arena_floats(l->copies, O * I);
             w->dtype = TL_DTYPE_F32;
-            if (copy && g->name->transposed)
-                transpose(copy, t, start, O, g->I, g->O);
-            else if (copy)
-                tl_dtype_widen(copy, there, t->dtype, n);
+            w->data = copy;
+            if (copy) transpose(copy, t, start, O, I, g->O);
+        } else if (w->dtype == t->dtype && h == 0) {
+            w->data = there;
+        } else {
+            void *copy = tl_arena_take(l->copies, O * tl_dtype_row_bytes(w->dtype, I));
+            w->data = copy;
+            if (copy) copy_rows(copy, w->dtype, there, t->dtype, O, I, h);
         }
         start += O;
     }
@@ -119,10 +194,10 @@ static void place(loader *l, const tl_stored *t, const tl_group *g)
 /* The tensor of that name, with or without the family's prefix. */
 static const tl_stored *find(const loader *l, const char *name)
 {
-    const tl_stored *t = tl_safetensors_find(l->file, name);
-    const char *prefix = l->m->config.family->prefix;
+    const tl_stored *t = stored_find(l, name);
+    const char *prefix = l->layout.prefix;
     size_t n = strlen(prefix);
-    return !t && strncmp(name, prefix, n) == 0 ? tl_safetensors_find(l->file, name + n) : t;
+    return !t && n > 0 && strncmp(name, prefix, n) == 0 ? stored_find(l, name + n) : t;
 }
 
 static int load_table(loader *l, const tl_name *name, const tl_weight_row *rows, void *owner, int layer, tl_err *err)
@@ -145,10 +220,9 @@ static int load_table(loader *l, const tl_name *name, const tl_weight_row *rows,
 
 static int load_tables(loader *l, tl_err *err)
 {
-    const tl_family *f = l->m->config.family;
-    TL_TRY(load_table(l, f->model_names, tl_model_rows, l->m, 0, err));
+    TL_TRY(load_table(l, l->layout.model_names, tl_model_rows, l->m, 0, err));
     for (int i = 0; i < l->m->config.L; i++)
-        TL_TRY(load_table(l, f->layer_names, tl_layer_rows, &l->m->layers[i], i, err));
+        TL_TRY(load_table(l, l->layout.layer_names, tl_layer_rows, &l->m->layers[i], i, err));
     return 0;
 }
 
@@ -185,25 +259,25 @@ static const char *stored_name_of(const tl_name *name, size_t offset)
 /* A tensor that no row asked for: fine if it is a known buffer, or the head of a tied base written out again. */
 static int check_unclaimed(const loader *l, const tl_stored *t, tl_err *err)
 {
-    const tl_family *f = l->m->config.family;
+    const tl_layout *f = &l->layout;
     for (const char *const *end = f->ignored; *end; end++)
         if (ends_with(t->name, *end)) return 0;
     if (l->m->config.tied && strcmp(t->name, stored_name_of(f->model_names, offsetof(tl_model, head))) == 0) {
         const tl_stored *table = find(l, stored_name_of(f->model_names, offsetof(tl_model, tokens)));
         if (t->dtype == table->dtype && t->bytes == table->bytes && memcmp(t->data, table->data, t->bytes) == 0)
             return 0;
-        return tl_fail(err, TL_EFORMAT,
-                       "%s: config.json ties the head to the token table, but tensor %s differs from %s", l->dir,
-                       t->name, table->name);
+        return tl_fail(err, TL_EFORMAT, "%s: %s ties the head to the token table, but tensor %s differs from %s",
+                       l->dir, l->settings, t->name, table->name);
     }
-    return tl_fail(err, TL_EUNSUPPORTED, "%s: tensor %s has no place in a %s model", l->dir, t->name, f->model_type);
+    return tl_fail(err, TL_EUNSUPPORTED, "%s: tensor %s has no place in a %s model", l->dir, t->name,
+                   tl_config_model_type(&l->m->config));
 }
 
 static int check_all_claimed(loader *l, tl_err *err)
 {
     qsort(l->claimed, l->n_claimed, sizeof *l->claimed, compare_pointers);
-    for (int i = 0; i < tl_safetensors_count(l->file); i++) {
-        const tl_stored *t = tl_safetensors_at(l->file, i);
+    for (int i = 0; i < stored_count(l); i++) {
+        const tl_stored *t = stored_at(l, i);
         l->m->stored_bytes += t->bytes;
         if (!bsearch(&t, l->claimed, l->n_claimed, sizeof *l->claimed, compare_pointers))
             TL_TRY(check_unclaimed(l, t, err));
@@ -266,37 +340,61 @@ done:
     return rc;
 }
 
-int tl_model_open(tl_model **out, const char *dir, tl_err *err)
+/* Fill the model that open_dir or open_gguf has made. */
+static int load(loader *l, tl_err *err)
 {
-    tl_config config;
-    tl_model *m = NULL;
-    loader l = { .dir = dir };
+    tl_model *m = l->m;
     size_t bytes = 0;
-    int rc = tl_config_read(&config, dir, err);
-    if (rc == 0) rc = tl_model_make(&m, &config, err);
-    if (rc == 0) rc = tl_safetensors_open(&m->memory->file, dir, err);
-    if (rc < 0) goto done;
-    l.m = m;
-    l.file = m->memory->file;
-    rc = measure_copies(&l, &bytes, err);
-    if (rc == 0 && bytes > 0) rc = tl_arena_create(&m->memory->copies, bytes, "copies of weights", err);
-    if (rc < 0) goto done;
-    l.copies = m->memory->copies;
-    l.claimed = calloc((size_t)tl_safetensors_count(l.file), sizeof(*l.claimed));
-    if (!l.claimed) {
-        rc = tl_fail(err, TL_ENOMEM, "%s: no memory to read it", dir);
-        goto done;
-    }
-    rc = load_tables(&l, err);
-    if (rc == 0) rc = check_all_claimed(&l, err);
-    if (rc < 0) goto done;
+    TL_TRY(measure_copies(l, &bytes, err));
+    if (bytes > 0) TL_TRY(tl_arena_create(&m->memory->copies, bytes, "copies of weights", err));
+    l->copies = m->memory->copies;
+    l->claimed = calloc((size_t)stored_count(l) + 1, sizeof(*l->claimed));
+    if (!l->claimed) return tl_fail(err, TL_ENOMEM, "%s: no memory to read it", l->dir);
+    TL_TRY(load_tables(l, err));
+    TL_TRY(check_all_claimed(l, err));
     tl_model_tie(m);
-    rc = hash_model(m, err);
-    if (rc < 0) goto done;
-    *out = m;
-    m = NULL;
-done:
+    return hash_model(m, err);
+}
+
+static int open_dir(loader *l, tl_err *err)
+{
+    static const char *const nothing[] = { NULL };
+    tl_config config;
+    TL_TRY(tl_config_read(&config, l->dir, err));
+    TL_TRY(tl_model_make(&l->m, &config, err));
+    TL_TRY(tl_safetensors_open(&l->m->memory->file, l->dir, err));
+    const tl_family *f = config.family;
+    l->file = l->m->memory->file;
+    l->layout = (tl_layout){ f->model_names, f->layer_names, f->prefix, f->ignored, nothing };
+    l->settings = "config.json";
+    return load(l, err);
+}
+
+static int open_gguf(loader *l, tl_err *err)
+{
+    tl_gguf *g = NULL;
+    tl_config config;
+    TL_TRY(tl_gguf_open(&g, l->dir, err));
+    int rc = tl_gguf_config(&config, &l->layout, g, err);
+    if (rc == 0) rc = tl_model_make(&l->m, &config, err);
+    if (rc < 0) {
+        tl_gguf_close(g);
+        return rc;
+    }
+    l->gguf = l->m->memory->gguf = g;
+    l->settings = "its metadata";
+    return load(l, err);
+}
+
+int tl_model_open(tl_model **out, const char *path, tl_err *err)
+{
+    loader l = { .dir = path };
+    int rc = tl_gguf_is(path) ? open_gguf(&l, err) : open_dir(&l, err);
     free(l.claimed);
-    tl_model_free(m);
-    return rc;
+    if (rc < 0) {
+        tl_model_free(l.m);
+        return rc;
+    }
+    *out = l.m;
+    return 0;
 }

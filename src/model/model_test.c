@@ -18,6 +18,13 @@ static const char llama_text[] =
 static const char gpt2_text[] = "{\"model_type\": \"gpt2\", \"vocab_size\": 11, \"n_embd\": 8, \"n_layer\": 2,"
                                 " \"n_head\": 2, \"n_positions\": 16}";
 
+#define QWEN2_KEYS                                                                                                     \
+    "{\"model_type\": \"qwen2\", \"vocab_size\": 11, \"hidden_size\": 8, \"intermediate_size\": 10,"                   \
+    " \"num_hidden_layers\": 2, \"num_attention_heads\": 2, \"num_key_value_heads\": 1"
+static const char plain_qwen2_text[] = QWEN2_KEYS "}";
+static const char qwen2_text[] = QWEN2_KEYS ","
+                                            " \"sliding_window\": 4096, \"use_sliding_window\": false}";
+
 /* The config of text, with key set to the JSON value. */
 static int parse_with(tl_config *c, const char *text, const char *key, const char *value, tl_err *err)
 {
@@ -370,7 +377,7 @@ TEST(a_config_we_do_not_compute_is_refused_by_name)
         int code;
         const char *says;
     } cases[] = {
-        { llama_text, "model_type", "\"mamba\"", TL_EUNSUPPORTED, "'mamba', supported are llama, gpt2" },
+        { llama_text, "model_type", "\"mamba\"", TL_EUNSUPPORTED, "'mamba', supported are llama, qwen2, gpt2" },
         { llama_text, "hidden_act", "\"relu\"", TL_EUNSUPPORTED, "hidden_act is 'relu'" },
         { llama_text, "rope_scaling", "{\"rope_type\": \"yarn\"}", TL_EUNSUPPORTED, "type 'yarn'" },
         { llama_text, "rope_scaling", "{\"type\": \"linear\", \"factor\": 2}", TL_EUNSUPPORTED, "type 'linear'" },
@@ -381,6 +388,9 @@ TEST(a_config_we_do_not_compute_is_refused_by_name)
         { llama_text, "head_dim", "5", TL_ESHAPE, "even width" },
         { llama_text, "max_position_embeddings", "1000000000", TL_EFORMAT, "max_position_embeddings" },
         { llama_text, "num_hidden_layers", "-1", TL_EFORMAT, "num_hidden_layers" },
+        { llama_text, "sliding_window", "4096", TL_EUNSUPPORTED, "sliding_window is set" },
+        { qwen2_text, "use_sliding_window", "true", TL_EUNSUPPORTED, "sliding_window is set" },
+        { plain_qwen2_text, "use_sliding_window", "true", TL_EUNSUPPORTED, "use_sliding_window is true" },
         { gpt2_text, "activation_function", "\"relu\"", TL_EUNSUPPORTED, "'relu'" },
         { gpt2_text, "scale_attn_weights", "false", TL_EUNSUPPORTED, "scale_attn_weights" },
         { gpt2_text, "scale_attn_by_inverse_layer_idx", "true", TL_EUNSUPPORTED, "scale_attn_by_inverse" },
@@ -399,8 +409,8 @@ TEST(a_config_we_do_not_compute_is_refused_by_name)
 
 TEST(a_config_is_printed_as_it_is_read)
 {
-    static const char *const texts[] = { llama_text, gpt2_text };
-    for (int i = 0; i < 2; i++) {
+    static const char *const texts[] = { llama_text, gpt2_text, qwen2_text };
+    for (int i = 0; i < 3; i++) {
         tl_err err = { 0 };
         tl_config a, b;
         CHECK_OK(parse_with(&a, texts[i], "eos_token_id", "[2, 5]", &err), err);

@@ -60,7 +60,7 @@ struct tl_family {
     int (*print)(const tl_config *c, json_t *object); /* sets the keys that parse reads; < 0 without memory */
 };
 
-extern const tl_family tl_family_llama, tl_family_gpt2;
+extern const tl_family tl_family_llama, tl_family_qwen2, tl_family_gpt2;
 
 /* The i-th family, or NULL after the last. */
 const tl_family *tl_family_at(int i);

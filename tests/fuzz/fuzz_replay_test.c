@@ -89,6 +89,9 @@ TEST(a_seed_of_each_kind_is_taken)
     tl_config c;
     CHECK_OK(tl_safetensors_open(&s, CORPUS "/safetensors/python.safetensors", &err), err);
     tl_safetensors_close(s);
+    tl_model *m = NULL;
+    CHECK_OK(tl_model_open(&m, CORPUS "/gguf/llama-q4_0.gguf", &err), err);
+    tl_model_free(m);
     fuzz_begin();
     static const struct {
         const char *seed, *name;

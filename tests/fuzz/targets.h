@@ -12,6 +12,7 @@
 #include "io/gguf.h"
 #include "io/safetensors.h"
 #include "model/adapter.h"
+#include "model/model_gguf.h"
 #include "task/task.h"
 #include "tests/scratch.h"
 #include "text/tokenizer.h"
@@ -70,7 +71,7 @@ static inline void fuzz_safetensors(const uint8_t *bytes, size_t size)
     tl_safetensors_close(s);
 }
 
-/* A GGUF file: every value and every byte of a tensor can be read. */
+/* A GGUF file: every value and every byte of a tensor can be read, and it may be a base. */
 static inline void fuzz_gguf(const uint8_t *bytes, size_t size)
 {
     tl_gguf *g = NULL;
@@ -92,7 +93,15 @@ static inline void fuzz_gguf(const uint8_t *bytes, size_t size)
         fuzz_check(tl_gguf_find(g, t->name) == t);
         for (size_t k = 0; k < t->bytes; k++) sum += ((const uint8_t *)t->data)[k];
     }
+    tl_config c;
+    tl_layout layout;
+    tl_model *m = NULL;
+    bool base = tl_gguf_config(&c, &layout, g, NULL) == 0;
     tl_gguf_close(g);
+    /* A long context is no lie, but its rotary tables take seconds. */
+    if (!base || (size_t)c.T * (size_t)c.h > 1u << 16 || tl_model_open(&m, path, NULL) < 0) return;
+    fuzz_check(m->config.V == c.V && m->config.L == c.L);
+    tl_model_free(m);
 }
 
 static inline void fuzz_tokenizer(const uint8_t *bytes, size_t size)
