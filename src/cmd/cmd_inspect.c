@@ -16,7 +16,7 @@ static struct {
 } o;
 
 static const tl_option rows[] = {
-    { "model", 's', &o.model, "DIR", "a base: to count a task's tokens with, or to hold an adapter against" },
+    { "model", 's', &o.model, "BASE", "a base: to count a task's tokens with, or to hold an adapter against" },
     { "machine", 'b', &o.machine, NULL, "this machine in place of a PATH: back ends, threads, memory" },
     { "json", 'b', &o.json, NULL, "write one JSON object" },
     { 0 },

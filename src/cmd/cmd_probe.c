@@ -21,7 +21,7 @@ static struct {
 } o = { .model = "models/tailor-base", .precision = "f32" };
 
 static const tl_option rows[] = {
-    { "model", 's', &o.model, "DIR", "the base" },
+    { "model", 's', &o.model, "BASE", "the base: a directory or a GGUF file" },
     { "data", 's', &o.data, "FILE", "questions: JSON lines of tailor-generate probe" },
     { "precision", 's', &o.precision, "KIND", "of products: f32 or bf16" },
     { "json", 'b', &o.json, NULL, "write JSON instead of tables" },

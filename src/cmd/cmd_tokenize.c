@@ -22,7 +22,7 @@ static struct {
 } o = { .model = "models/tailor-base", .vocab_size = 2048, .documents = 20000 };
 
 static const tl_option rows[] = {
-    { "model", 's', &o.model, "DIR", "whose tokenizer" },
+    { "model", 's', &o.model, "BASE", "whose tokenizer: a directory or a GGUF file" },
     { "json", 'b', &o.json, NULL, "write {\"ids\":[...]} instead of numbers in a line" },
     { "no-special", 'b', &o.no_special, NULL, "add no BOS" },
     { "decode", 's', &o.decode, "IDS", "the other way: ids with commas to text" },

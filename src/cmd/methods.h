@@ -16,7 +16,7 @@ typedef struct tl_method_flags {
 extern tl_method_flags tl_flags;
 
 #define TL_WORK_ROWS                                                                                                   \
-    { "model", 's', &tl_flags.open.model, "DIR", "the base" },                                                         \
+    { "model", 's', &tl_flags.open.model, "BASE", "the base: a directory or a GGUF file" },                            \
         { "threads", 'i', &tl_flags.open.threads, "N", "0: all" },                                                     \
         { "precision", 's', &tl_flags.open.precision, "KIND", "of products: f32 or bf16" },                            \
     {                                                                                                                  \

@@ -2,6 +2,7 @@
 #include "cmd/open.h"
 
 #include "io/atomic.h"
+#include "text/tokenizer_gguf.h"
 
 #include <limits.h>
 #include <string.h>
@@ -21,12 +22,19 @@ int tl_precision_parse(tl_precision *out, const char *word, tl_err *err)
 int tl_tokenizer_open_if_any(tl_tokenizer **out, const char *dir, tl_err *err)
 {
     static const char *const files[] = { "tokenizer.json", "vocab.json", "merges.txt", NULL };
+    *out = NULL;
+    if (tl_gguf_is(dir)) {
+        tl_gguf *g = NULL;
+        TL_TRY(tl_gguf_open(&g, dir, err));
+        bool any = tl_tokenizer_gguf_any(g);
+        tl_gguf_close(g);
+        return any ? tl_tokenizer_open(out, dir, err) : 0;
+    }
     for (int i = 0; files[i]; i++) {
         char path[PATH_MAX];
         TL_TRY(tl_path_join(path, sizeof path, dir, files[i], err));
         if (access(path, F_OK) == 0) return tl_tokenizer_open(out, dir, err);
     }
-    *out = NULL;
     return 0;
 }
 

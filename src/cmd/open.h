@@ -22,7 +22,8 @@ typedef struct tl_open_flags {
 
 /* Their rows in a command's table. */
 #define TL_OPEN_ROWS(f)                                                                                                \
-    { "model", 's', &(f).model, "DIR", "the base" }, { "adapter", 's', &(f).adapter, "DIR", "an adapter over it" },    \
+    { "model", 's', &(f).model, "BASE", "the base: a directory or a GGUF file" },                                      \
+        { "adapter", 's', &(f).adapter, "DIR", "an adapter over it" },                                                 \
         { "precision", 's', &(f).precision, "KIND", "of products: f32 or bf16" },                                      \
     {                                                                                                                  \
         "threads", 'i', &(f).threads, "N", "0: all"                                                                    \
@@ -30,7 +31,7 @@ typedef struct tl_open_flags {
 
 typedef struct tl_opened {
     tl_model *model;         /* all owned */
-    tl_tokenizer *tokenizer; /* NULL where the directory has no tokenizer files */
+    tl_tokenizer *tokenizer; /* NULL where the base has none */
     tl_adapter *adapter;     /* NULL without --adapter */
     tl_stream stream;
     tl_engine *engine; /* NULL until tl_opened_engine */
@@ -51,7 +52,7 @@ void tl_close(tl_opened *o);
 /* "f32" or "bf16", as --precision takes it. */
 int tl_precision_parse(tl_precision *out, const char *word, tl_err *err);
 
-/* The tokenizer in dir, or NULL where dir holds none of the files of one. */
+/* The tokenizer in dir (a directory or GGUF file), or NULL where it holds none. */
 int tl_tokenizer_open_if_any(tl_tokenizer **out, const char *dir, tl_err *err);
 
 /* Ids of an option, checked against the vocabulary of V: "--tokens 1,15,3". */

@@ -24,7 +24,7 @@
 
 typedef struct tl_tokenizer tl_tokenizer;
 
-/* Read the tokenizer of the directory dir: tokenizer.json, or, where there is
+/* Read the tokenizer of the GGUF file or directory dir: tokenizer.json, or, where there is
  * none, vocab.json and merges.txt (the class named in tokenizer_config.json,
  * GPT-2's without one).  BOS and EOS come from tokenizer_config.json, else from
  * special_tokens_map.json. */

@@ -3,6 +3,8 @@
 
 #include "base/buf.h"
 #include "io/atomic.h"
+#include "io/json.h"
+#include "text/tokenizer_gguf.h"
 
 #include <unistd.h>
 
@@ -15,8 +17,33 @@ enum {
     PATH = 4096
 };
 
+static int save(const json_t *object, const char *dir, const char *name, tl_err *err)
+{
+    char path[PATH];
+    TL_TRY(tl_path_join(path, sizeof path, dir, name, err));
+    return tl_json_save(path, object, err);
+}
+
+static int copy_gguf(const char *from, const char *to, tl_err *err)
+{
+    tl_gguf *g = NULL;
+    json_t *whole = NULL, *config = NULL;
+    TL_TRY(tl_gguf_open(&g, from, err));
+    int rc = 0;
+    if (tl_tokenizer_gguf_any(g)) {
+        rc = tl_tokenizer_gguf(&whole, &config, g, err);
+        if (rc == 0) rc = save(whole, to, "tokenizer.json", err);
+        if (rc == 0) rc = save(config, to, "tokenizer_config.json", err);
+    }
+    json_decref(whole);
+    json_decref(config);
+    tl_gguf_close(g);
+    return rc;
+}
+
 int tl_tokenizer_copy(const char *from, const char *to, tl_err *err)
 {
+    if (tl_gguf_is(from)) return copy_gguf(from, to, err);
     for (int i = 0; files[i]; i++) {
         char source[PATH], target[PATH];
         TL_TRY(tl_path_join(source, sizeof source, from, files[i], err));

@@ -4,7 +4,8 @@
 
 #include "base/err.h"
 
-/* Copy the tokenizer's files that are in from (tokenizer.json, vocab.json, ...) and the chat template into to. */
+/* Copy the tokenizer's files that are in from (tokenizer.json, vocab.json, ...) and the chat template into to.  Where
+ * from is a GGUF file, write its tokenizer as tokenizer.json and tokenizer_config.json; nothing where it has none. */
 int tl_tokenizer_copy(const char *from, const char *to, tl_err *err);
 
 #endif

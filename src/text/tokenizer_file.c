@@ -13,6 +13,7 @@
  * refused by name; so is a key not known here. */
 #include "io/atomic.h"
 #include "io/json.h"
+#include "text/tokenizer_gguf.h"
 #include "text/tokenizer_vocab.h"
 
 #include <limits.h>
@@ -478,11 +479,27 @@ static int read_dir(reading *r, tl_err *err)
     return 0;
 }
 
+/* A GGUF file says the same in other words. */
+static int read_gguf(reading *r, tl_err *err)
+{
+    tl_gguf *g = NULL;
+    json_t *root = NULL;
+    TL_TRY(tl_gguf_open(&g, r->dir, err));
+    snprintf(r->path, sizeof r->path, "%s", r->dir);
+    int rc = tl_tokenizer_gguf(&root, &r->config, g, err);
+    if (rc == 0) rc = read_whole(r, root, err);
+    if (rc == 0) rc = tl_gguf_int_or(g, "tokenizer.ggml.bos_token_id", 0, INT_MAX, -1, &r->t->bos, err);
+    if (rc == 0) rc = tl_gguf_int_or(g, "tokenizer.ggml.eos_token_id", 0, INT_MAX, -1, &r->t->eos, err);
+    json_decref(root);
+    tl_gguf_close(g);
+    return rc;
+}
+
 int tl_tokenizer_read(tl_tokenizer *t, const char *dir, tl_err *err)
 {
     reading r = { .t = t, .dir = dir };
     t->bos = t->eos = -1;
-    int rc = read_dir(&r, err);
+    int rc = tl_gguf_is(dir) ? read_gguf(&r, err) : read_dir(&r, err);
     free(r.rows);
     json_decref(r.config);
     json_decref(r.map);

@@ -92,6 +92,9 @@ TEST(a_seed_of_each_kind_is_taken)
     tl_model *m = NULL;
     CHECK_OK(tl_model_open(&m, CORPUS "/gguf/llama-q4_0.gguf", &err), err);
     tl_model_free(m);
+    tl_tokenizer *vocabulary = NULL;
+    CHECK_OK(tl_tokenizer_open(&vocabulary, CORPUS "/gguf/tiny-vocab.gguf", &err), err);
+    tl_tokenizer_free(vocabulary);
     fuzz_begin();
     static const struct {
         const char *seed, *name;

@@ -71,7 +71,29 @@ static inline void fuzz_safetensors(const uint8_t *bytes, size_t size)
     tl_safetensors_close(s);
 }
 
-/* A GGUF file: every value and every byte of a tensor can be read, and it may be a base. */
+/* What was opened stands a little use; frees it. */
+static inline void fuzz_use_tokenizer(tl_tokenizer *t)
+{
+    static const char text[] = " Chest pain since 11:30,\r\n\n  it's <|eos|> caf\303\251 e\314\201 word";
+    tl_ids ids = { 0 };
+    tl_buf back = tl_buf_make(1 << 20);
+    for (unsigned flags = 0; flags < 4; flags++)
+        if (tl_tokenizer_encode(t, text, sizeof text - 1, flags, &ids, NULL) < 0) break;
+    for (size_t i = 0; i < ids.size; i++) fuzz_check(ids.data[i] >= 0 && ids.data[i] < tl_tokenizer_size(t));
+    fuzz_check(tl_tokenizer_decode(t, ids.data, ids.size, false, &back, NULL) == 0);
+    tl_ids_reset(&ids);
+    tl_buf_reset(&back);
+    tl_tokenizer_free(t);
+}
+
+static inline void fuzz_tokenizer(const uint8_t *bytes, size_t size)
+{
+    tl_tokenizer *t = NULL;
+    scratch_write("tokenizer.json", bytes, size);
+    if (tl_tokenizer_open(&t, scratch_dir, NULL) == 0) fuzz_use_tokenizer(t);
+}
+
+/* A GGUF file: every value and every byte of a tensor can be read, and it may be a base and hold a tokenizer. */
 static inline void fuzz_gguf(const uint8_t *bytes, size_t size)
 {
     tl_gguf *g = NULL;
@@ -96,29 +118,14 @@ static inline void fuzz_gguf(const uint8_t *bytes, size_t size)
     tl_config c;
     tl_layout layout;
     tl_model *m = NULL;
+    tl_tokenizer *tokenizer = NULL;
     bool base = tl_gguf_config(&c, &layout, g, NULL) == 0;
     tl_gguf_close(g);
+    if (tl_tokenizer_open(&tokenizer, path, NULL) == 0) fuzz_use_tokenizer(tokenizer);
     /* A long context is no lie, but its rotary tables take seconds. */
     if (!base || (size_t)c.T * (size_t)c.h > 1u << 16 || tl_model_open(&m, path, NULL) < 0) return;
     fuzz_check(m->config.V == c.V && m->config.L == c.L);
     tl_model_free(m);
-}
-
-static inline void fuzz_tokenizer(const uint8_t *bytes, size_t size)
-{
-    static const char text[] = " Chest pain since 11:30,\r\n\n  it's <|eos|> caf\303\251 e\314\201 word";
-    tl_tokenizer *t = NULL;
-    scratch_write("tokenizer.json", bytes, size);
-    if (tl_tokenizer_open(&t, scratch_dir, NULL) < 0) return;
-    tl_ids ids = { 0 };
-    tl_buf back = tl_buf_make(1 << 20);
-    for (unsigned flags = 0; flags < 4; flags++)
-        if (tl_tokenizer_encode(t, text, sizeof text - 1, flags, &ids, NULL) < 0) break;
-    for (size_t i = 0; i < ids.size; i++) fuzz_check(ids.data[i] >= 0 && ids.data[i] < tl_tokenizer_size(t));
-    fuzz_check(tl_tokenizer_decode(t, ids.data, ids.size, false, &back, NULL) == 0);
-    tl_ids_reset(&ids);
-    tl_buf_reset(&back);
-    tl_tokenizer_free(t);
 }
 
 static inline void fuzz_config(const uint8_t *bytes, size_t size)

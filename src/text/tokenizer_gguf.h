@@ -1,0 +1,23 @@
+/* tokenizer_gguf.h - the tokenizer in a GGUF file, as the files of a directory would have it.
+ *
+ *     json_t *whole = NULL, *config = NULL;
+ *     TL_TRY(tl_tokenizer_gguf(&whole, &config, g, err));
+ *
+ * One way in: what is made here is read by tokenizer_file.c, and written by tokenizer_copy.c where a base becomes a
+ * directory. */
+#ifndef TL_TEXT_TOKENIZER_GGUF_H
+#define TL_TEXT_TOKENIZER_GGUF_H
+
+#include "base/err.h"
+#include "io/gguf.h"
+
+#include <jansson.h>
+
+/* Whether the file has a vocabulary at all. */
+bool tl_tokenizer_gguf_any(const tl_gguf *g);
+
+/* The objects of tokenizer.json and tokenizer_config.json, the caller's to decref.  A vocabulary that is not byte-level
+ * BPE, a pre-tokenizer or a key that is not known: refused by name. */
+int tl_tokenizer_gguf(json_t **whole, json_t **config, const tl_gguf *g, tl_err *err);
+
+#endif
