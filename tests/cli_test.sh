@@ -270,6 +270,18 @@ check "an adapter of another base is refused" \
 check "a directory that is no adapter is refused" \
     refused 1 "adapter_config.json" generate --model "$base" --adapter "$work/tokenizer" --tokens 1
 
+# ---- GGUF ----
+
+check "a GGUF file is a base" \
+    eval 'json logits --model tests/golden/gguf/llama-q8_0.gguf --tokens 1,2,3 && grep -q logits "$work/out"'
+check "its vocabulary is a tokenizer, the one it was made from" \
+    eval 'printf "Chest pain since 11:30" | "$tailor" tokenize --model tests/golden/gguf/tiny-vocab.gguf >"$work/out" &&
+        printf "Chest pain since 11:30" | "$tailor" tokenize --model tests/golden/tokenizer/tiny | cmp -s - "$work/out"'
+check "a vocabulary alone is no base" \
+    refused 1 "token_embd.weight is missing" logits --model tests/golden/gguf/tiny-vocab.gguf --tokens 1
+check "nor is another architecture" \
+    refused 1 "general.architecture is 'sample'" logits --model tests/golden/gguf/sample.gguf --tokens 1
+
 # ---- inspect ----
 
 check "inspect knows a base" json inspect "$base"
@@ -282,6 +294,15 @@ check "a safetensors file has as many numbers as the base parameters" \
     eval 'json inspect "$base/model.safetensors" && [ "$(field numbers <"$work/out")" -eq "$parameters" ]'
 check "inspect knows a checkpoint by its bytes" \
     eval 'json inspect "$work/base.checkpoint" && [ "$(field numbers <"$work/out")" -eq $((3 * parameters)) ]'
+gguf=tests/golden/gguf
+check "inspect knows a GGUF file, its metadata and its tensors" \
+    eval 'works inspect $gguf/llama-q4_0.gguf && grep -Eq "^ +llama.block_count +2$" "$work/out" &&
+        grep -Eq "^  blk.1.attn_q.weight +Q4_0 +\[32, 32\]$" "$work/out"'
+check "and what it would be as a base" \
+    eval 'json inspect $gguf/llama-q4_0.gguf && [ "$(field model_type <"$work/out")" = llama ]'
+check "or why it is none" \
+    eval 'json inspect $gguf/tiny-vocab.gguf && grep -q "token_embd.weight is missing" "$work/out" &&
+        [ "$(field tokenizer_size <"$work/out")" -eq 425 ]'
 check "inspect knows an adapter" \
     eval 'json inspect $llama/adapter && [ "$(field what <"$work/out")" = adapter ] &&
         [ "$(field r <"$work/out")" -eq 4 ]'

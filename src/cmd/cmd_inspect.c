@@ -1,4 +1,4 @@
-/* cmd_inspect.c - the facts of a base, adapter, task, safetensors file or of the machine, as JSON or as lines.
+/* cmd_inspect.c - the facts of a base, adapter, task, safetensors or GGUF file or of the machine, as JSON or as lines.
  *
  * There is one set of facts, and the lines are a walk over its JSON: what a person reads and what a program reads
  * cannot differ. */
@@ -97,5 +97,5 @@ static int run_inspect(int argc, char **argv, tl_err *err)
     return rc;
 }
 
-const tl_command tl_cmd_inspect = { "inspect", "what a base, adapter, task or safetensors file holds",
+const tl_command tl_cmd_inspect = { "inspect", "what a base, adapter, task, safetensors or GGUF file holds",
                                     "PATH [--model DIR] | --machine", run_inspect };

@@ -3,14 +3,18 @@
 
 #include "cmd/open.h"
 #include "io/atomic.h"
+#include "io/gguf.h"
 #include "io/json.h"
 #include "io/safetensors.h"
 #include "model/adapter_memory.h"
-#include "model/names.h"
+#include "model/model_gguf.h"
 #include "task/task.h"
+#include "text/tokenizer_gguf.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
+#include <math.h>
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,12 +64,28 @@ static int facts_end(json_t **out, facts *f, const char *path, tl_err *err)
 
 /* ---- tensors ---- */
 
+/* The tensors of a file, whichever it is. */
+typedef struct tensors {
+    const tl_safetensors *s; /* borrowed, as g; one of them is NULL */
+    const tl_gguf *g;
+} tensors;
+
+static int tensors_count(const tensors *t)
+{
+    return t->g ? tl_gguf_count(t->g) : tl_safetensors_count(t->s);
+}
+
+static const tl_stored *tensors_at(const tensors *t, int i)
+{
+    return t->g ? tl_gguf_at(t->g, i) : tl_safetensors_at(t->s, i);
+}
+
 /* "BF16", or "BF16, F32" where a file holds several. */
-static json_t *dtypes_of(const tl_safetensors *s)
+static json_t *dtypes_of(const tensors *file)
 {
     char text[200] = "";
     bool seen[TL_DTYPE_COUNT] = { false };
-    for (int i = 0; i < tl_safetensors_count(s); i++) seen[tl_safetensors_at(s, i)->dtype] = true;
+    for (int i = 0; i < tensors_count(file); i++) seen[tensors_at(file, i)->dtype] = true;
     for (int t = 0; t < TL_DTYPE_COUNT; t++) {
         size_t used = strlen(text);
         if (seen[t]) snprintf(text + used, sizeof text - used, "%s%s", used ? ", " : "", tl_dtype_name((tl_dtype)t));
@@ -73,36 +93,129 @@ static json_t *dtypes_of(const tl_safetensors *s)
     return json_string(text);
 }
 
-static void count_tensors(const tl_safetensors *s, size_t *numbers, size_t *bytes)
+static void count_tensors(const tensors *file, size_t *numbers, size_t *bytes)
 {
     *numbers = *bytes = 0;
-    for (int i = 0; i < tl_safetensors_count(s); i++) {
-        const tl_stored *t = tl_safetensors_at(s, i);
+    for (int i = 0; i < tensors_count(file); i++) {
+        const tl_stored *t = tensors_at(file, i);
         *bytes += t->bytes;
-        *numbers += t->bytes / tl_dtype_size(t->dtype);
+        *numbers += t->bytes / tl_dtype_block_bytes(t->dtype) * tl_dtype_block(t->dtype);
     }
+}
+
+/* Numbers, bytes, types, and the list of them. */
+static void fact_tensors(facts *f, const tensors *file)
+{
+    size_t numbers, bytes;
+    json_t *list = json_array();
+    count_tensors(file, &numbers, &bytes);
+    fact_int(f, "numbers", numbers);
+    fact_int(f, "bytes", bytes);
+    fact(f, "dtype", dtypes_of(file));
+    for (int i = 0; i < tensors_count(file); i++) {
+        const tl_stored *t = tensors_at(file, i);
+        json_t *shape = json_array();
+        for (int d = 0; d < t->n_dims; d++) f->rc |= json_array_append_new(shape, json_integer((json_int_t)t->dims[d]));
+        f->rc |= json_array_append_new(
+            list, json_pack("{s:s, s:s, s:o}", "name", t->name, "dtype", tl_dtype_name(t->dtype), "shape", shape));
+    }
+    fact(f, "tensors", list);
 }
 
 static int inspect_file(json_t **out, const char *path, tl_err *err)
 {
     tl_safetensors *s = NULL;
-    size_t numbers, bytes;
     TL_TRY(tl_safetensors_open(&s, path, err));
     facts f = facts_of("safetensors");
-    json_t *list = json_array();
-    count_tensors(s, &numbers, &bytes);
-    fact_int(&f, "numbers", numbers);
-    fact_int(&f, "bytes", bytes);
-    fact(&f, "dtype", dtypes_of(s));
-    for (int i = 0; i < tl_safetensors_count(s); i++) {
-        const tl_stored *t = tl_safetensors_at(s, i);
-        json_t *shape = json_array();
-        for (int d = 0; d < t->n_dims; d++) f.rc |= json_array_append_new(shape, json_integer((json_int_t)t->dims[d]));
-        f.rc |= json_array_append_new(
-            list, json_pack("{s:s, s:s, s:o}", "name", t->name, "dtype", tl_dtype_name(t->dtype), "shape", shape));
-    }
-    fact(&f, "tensors", list);
+    fact_tensors(&f, &(tensors){ .s = s });
     tl_safetensors_close(s);
+    return facts_end(out, &f, path, err);
+}
+
+/* ---- a GGUF file ---- */
+
+enum {
+    TEXT_SHOWN = 200, /* bytes of a long text: a chat template is thousands */
+    ELEMENTS_SHOWN = 6,
+};
+
+/* Text of a stranger, shortened where it is long. */
+static json_t *shown_text(const char *text, size_t size)
+{
+    size_t n = size < TEXT_SHOWN ? size : TEXT_SHOWN;
+    while (n < size && n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80) n--; /* between characters */
+    json_t *begin = json_stringn(text, n);
+    if (!begin) return json_string("(not UTF-8)");
+    return n == size ? begin : json_pack("{s:I, s:o}", "bytes", (json_int_t)size, "begins", begin);
+}
+
+static json_t *shown_number(const tl_gguf_pair *p, size_t i)
+{
+    int64_t whole;
+    double x = tl_gguf_real(p, i);
+    if (p->type == TL_GGUF_BOOL) return json_boolean(x != 0);
+    if (tl_gguf_whole(p, i, &whole)) return json_integer(whole);
+    if (p->type == TL_GGUF_F32 && isfinite(x)) return tl_config_real((float)x);
+    return isfinite(x) ? json_real(x) : json_string(isnan(x) ? "nan" : x > 0 ? "inf" : "-inf");
+}
+
+/* The kind of elements, how many, and the first of them. */
+static json_t *shown_array(const tl_gguf_pair *p)
+{
+    json_t *first = json_array();
+    size_t n = p->n < ELEMENTS_SHOWN ? p->n : ELEMENTS_SHOWN, at = 0, size = 0;
+    int rc = 0;
+    for (size_t i = 0; i < n && p->type != TL_GGUF_ARRAY; i++) {
+        const char *text = p->type == TL_GGUF_STRING ? tl_gguf_next(p, &at, &size) : NULL;
+        json_t *value = !text               ? shown_number(p, i)
+                        : size > TEXT_SHOWN ? json_string("(a long one)")
+                                            : shown_text(text, size);
+        rc |= json_array_append_new(first, value);
+    }
+    if (rc == 0)
+        return json_pack("{s:s, s:I, s:o}", "elements", tl_gguf_type_name(p->type), "count", (json_int_t)p->n, "first",
+                         first);
+    json_decref(first);
+    return NULL;
+}
+
+static void fact_metadata(facts *f, const tl_gguf *g)
+{
+    json_t *metadata = json_object();
+    for (int i = 0; i < tl_gguf_pairs(g); i++) {
+        const tl_gguf_pair *p = tl_gguf_pair_at(g, i);
+        json_t *value = p->array ? shown_array(p) : p->text ? shown_text(p->text, strlen(p->text)) : shown_number(p, 0);
+        f->rc |= json_object_set_new(metadata, p->key, value);
+    }
+    fact(f, "metadata", metadata);
+}
+
+/* What it can be used as; where it cannot, the sentence that says why. */
+static void fact_uses(facts *f, const char *path, const tl_gguf *g)
+{
+    tl_err why = { 0 };
+    tl_config c;
+    tl_layout layout;
+    tl_tokenizer *t = NULL;
+    bool base = tl_gguf_config(&c, &layout, g, &why) == 0;
+    fact(f, "config", base ? tl_config_json(&c) : json_null());
+    fact(f, "base_refused", base ? json_null() : json_string(why.text));
+    bool any = tl_tokenizer_gguf_any(g), tokenizer = any && tl_tokenizer_open(&t, path, &why) == 0;
+    fact(f, "tokenizer_size", tokenizer ? json_integer(tl_tokenizer_size(t)) : json_null());
+    fact(f, "tokenizer_refused", tokenizer || !any ? json_null() : json_string(why.text));
+    tl_tokenizer_free(t);
+}
+
+static int inspect_gguf(json_t **out, const char *path, tl_err *err)
+{
+    tl_gguf *g = NULL;
+    TL_TRY(tl_gguf_open(&g, path, err));
+    facts f = facts_of("gguf");
+    fact_int(&f, "version", (size_t)tl_gguf_version(g));
+    fact_uses(&f, path, g);
+    fact_metadata(&f, g);
+    fact_tensors(&f, &(tensors){ .g = g });
+    tl_gguf_close(g);
     return facts_end(out, &f, path, err);
 }
 
@@ -135,7 +248,7 @@ static int inspect_base(json_t **out, const char *path, tl_err *err)
         fact(&f, "model_type", json_string(tl_config_model_type(c)));
         fact_int(&f, "parameters", tl_model_parameters(o.model));
         fact_int(&f, "bytes", o.model->stored_bytes);
-        fact(&f, "dtype", dtypes_of(s));
+        fact(&f, "dtype", dtypes_of(&(tensors){ .s = s }));
         fact_hash(&f, "sha256", &o.model->hash);
         fact(&f, "tokenizer_size", o.tokenizer ? json_integer(tl_tokenizer_size(o.tokenizer)) : json_null());
         fact_int(&f, "lora_r8_parameters", lora_parameters(o.model));
@@ -164,7 +277,7 @@ static int adapter_facts(json_t **out, json_t *config, const char *config_path, 
     TL_TRY(tl_json_bool_or(config, config_path, "use_rslora", false, &rslora, err));
     if (!json_is_string(targets) && !json_is_array(targets))
         return tl_fail(err, TL_EFORMAT, "%s: target_modules is neither a list of names nor a pattern", config_path);
-    count_tensors(s, &numbers, &bytes);
+    count_tensors(&(tensors){ .s = s }, &numbers, &bytes);
     facts f = facts_of("adapter");
     fact(&f, "peft_type", json_string(type));
     fact_int(&f, "r", (size_t)r);
@@ -173,7 +286,7 @@ static int adapter_facts(json_t **out, json_t *config, const char *config_path, 
     fact(&f, "targets", json_incref(targets));
     fact_int(&f, "parameters", numbers);
     fact_int(&f, "bytes", bytes);
-    fact(&f, "dtype", dtypes_of(s));
+    fact(&f, "dtype", dtypes_of(&(tensors){ .s = s }));
     fact(&f, "base_hash", base ? json_string(base) : json_null());
     if (model) fact(&f, "fits", json_string(model));
     return facts_end(out, &f, path, err);
@@ -327,7 +440,9 @@ static bool looks_safetensors(const char *path)
 }
 
 #define UNDERSTOOD                                                                                                     \
-    "understood are a base (config.json), an adapter (adapter_config.json), a task (task.yaml) and a safetensors file"
+    "understood are a base (config.json), an adapter (adapter_config.json), a task (task.yaml), a safetensors file "   \
+    "and a "                                                                                                           \
+    "GGUF file"
 
 int tl_inspect(json_t **out, const char *path, const char *model, tl_err *err)
 {
@@ -337,11 +452,12 @@ int tl_inspect(json_t **out, const char *path, const char *model, tl_err *err)
     if (!S_ISDIR(st.st_mode)) {
         const char *ending = strrchr(path, '.');
         bool named = ending && strcmp(ending, ".safetensors") == 0;
-        if (!S_ISREG(st.st_mode) || (!named && !looks_safetensors(path)))
+        bool gguf = S_ISREG(st.st_mode) && (tl_gguf_is(path) || (ending && strcmp(ending, ".gguf") == 0));
+        if (!S_ISREG(st.st_mode) || (!named && !gguf && !looks_safetensors(path)))
             return tl_fail(err, TL_EUNSUPPORTED, "%s: is %s; " UNDERSTOOD, path,
                            S_ISREG(st.st_mode) ? "a file of another kind" : "neither a directory nor a regular file");
         if (model) return tl_fail(err, TL_EUSAGE, "--model is read for tasks and adapters only, %s is a file", path);
-        return inspect_file(out, path, err);
+        return gguf ? inspect_gguf(out, path, err) : inspect_file(out, path, err);
     }
     if (holds(path, "adapter_config.json")) return inspect_adapter(out, path, model, err);
     if (holds(path, "task.yaml")) return inspect_task(out, path, model, err);
