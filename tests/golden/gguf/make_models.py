@@ -19,8 +19,9 @@ from safetensors.torch import save_file
 from transformers import (GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-N = 37
+OUT = HERE  # tests/parity/gguf_models.py puts its own in place of these two
 rng = np.random.default_rng(3)
+N = 37
 RANDOM_SCALES = {T.Q2_K: (80, 82, 1.5), T.Q3_K: (108, None, 0), T.Q4_K: (0, 2, 7.5), T.Q5_K: (0, 2, 15.5),
                  T.Q6_K: (208, None, 0)}
 
@@ -57,7 +58,7 @@ def interleaved(rows, heads):
 
 
 def begin(name, arch, c, keys):
-    w = gguf.GGUFWriter(os.path.join(HERE, name + ".gguf"), arch)
+    w = gguf.GGUFWriter(os.path.join(OUT, name + ".gguf"), arch)
     w.add_name(name)
     w.add_block_count(c.num_hidden_layers)
     w.add_context_length(c.max_position_embeddings)
@@ -128,9 +129,7 @@ def llama_like(name, arch, kind, c, types, golden, tied=False, bias=False):
     end(w, name, kind(c), state, golden)
 
 
-def gpt2(name, golden):
-    c = GPT2Config(vocab_size=53, n_embd=24, n_inner=40, n_layer=2, n_head=3, n_positions=40, bos_token_id=1,
-                   eos_token_id=2)
+def gpt2(name, c, golden):
     w, state = begin(name, "gpt2", c, {"feed_forward_length": c.n_inner,
                                        "layer_norm_eps": c.layer_norm_epsilon}), {}
 
@@ -162,23 +161,29 @@ def gpt2(name, golden):
     end(w, name, GPT2LMHeadModel(c), state, golden)
 
 
-golden = {"ids": torch.from_numpy(rng.integers(0, 48, N).astype(np.int32))}
-small = dict(vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
-             num_key_value_heads=1, head_dim=16, max_position_embeddings=40, rope_theta=500.0, rms_norm_eps=1e-5,
-             bos_token_id=1, eos_token_id=2, attn_implementation="eager")
-for kind in T.F32, T.Q8_0, T.Q4_0:
-    c = LlamaConfig(**small)
-    llama_like("llama-" + kind.name.lower(), "llama", LlamaForCausalLM, c, {"": kind}, golden)
-c = LlamaConfig(**{**small, "attention_bias": True})
-llama_like("llama-bias", "llama", LlamaForCausalLM, c, {"": T.BF16, "attn_q": T.F16, "attn_v": T.F32, "output": T.F16},
-           golden, bias=True)
-# Every other block format once; rows of 256 numbers where it wants them.
-c = LlamaConfig(**{**small, "vocab_size": 48, "hidden_size": 256, "intermediate_size": 32, "num_hidden_layers": 1,
-                   "head_dim": 32})
-llama_like("llama-mixed", "llama", LlamaForCausalLM, c, {
-    "": T.F32, "token_embd": T.Q4_1, "output": T.Q6_K, "attn_q": T.Q4_K, "attn_k": T.Q5_K, "attn_v": T.Q6_K,
-    "attn_output": T.Q5_0, "ffn_gate": T.Q2_K, "ffn_up": T.Q3_K, "ffn_down": T.Q5_1}, golden)
-c = Qwen2Config(**{k: v for k, v in small.items() if k != "head_dim"}, tie_word_embeddings=True)
-llama_like("qwen2", "qwen2", Qwen2ForCausalLM, c, {"": T.BF16, "attn_k": T.F16}, golden, tied=True, bias=True)
-gpt2("gpt2", golden)
-save_file(golden, os.path.join(HERE, "golden.safetensors"))
+def main():
+    golden = {"ids": torch.from_numpy(rng.integers(0, 48, N).astype(np.int32))}
+    small = dict(vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
+                 num_key_value_heads=1, head_dim=16, max_position_embeddings=40, rope_theta=500.0, rms_norm_eps=1e-5,
+                 bos_token_id=1, eos_token_id=2, attn_implementation="eager")
+    for kind in T.F32, T.Q8_0, T.Q4_0:
+        c = LlamaConfig(**small)
+        llama_like("llama-" + kind.name.lower(), "llama", LlamaForCausalLM, c, {"": kind}, golden)
+    c = LlamaConfig(**{**small, "attention_bias": True})
+    llama_like("llama-bias", "llama", LlamaForCausalLM, c,
+               {"": T.BF16, "attn_q": T.F16, "attn_v": T.F32, "output": T.F16}, golden, bias=True)
+    # Every other block format once; rows of 256 numbers where it wants them.
+    c = LlamaConfig(**{**small, "vocab_size": 48, "hidden_size": 256, "intermediate_size": 32, "num_hidden_layers": 1,
+                       "head_dim": 32})
+    llama_like("llama-mixed", "llama", LlamaForCausalLM, c, {
+        "": T.F32, "token_embd": T.Q4_1, "output": T.Q6_K, "attn_q": T.Q4_K, "attn_k": T.Q5_K, "attn_v": T.Q6_K,
+        "attn_output": T.Q5_0, "ffn_gate": T.Q2_K, "ffn_up": T.Q3_K, "ffn_down": T.Q5_1}, golden)
+    c = Qwen2Config(**{k: v for k, v in small.items() if k != "head_dim"}, tie_word_embeddings=True)
+    llama_like("qwen2", "qwen2", Qwen2ForCausalLM, c, {"": T.BF16, "attn_k": T.F16}, golden, tied=True, bias=True)
+    gpt2("gpt2", GPT2Config(vocab_size=53, n_embd=24, n_inner=40, n_layer=2, n_head=3, n_positions=40, bos_token_id=1,
+                            eos_token_id=2), golden)
+    save_file(golden, os.path.join(OUT, "golden.safetensors"))
+
+
+if __name__ == "__main__":
+    main()
