@@ -10,12 +10,14 @@
 #include "io/map.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     PAIR_BYTES = 8 + 4 + 1,           /* the least that a pair takes: its key's length, type, a bool */
@@ -409,9 +411,10 @@ static int read_file(tl_gguf *g, tl_err *err)
 bool tl_gguf_is(const char *path)
 {
     char head[4] = "";
-    FILE *f = fopen(path, "rb");
-    size_t n = f ? fread(head, 1, sizeof head, f) : 0;
-    if (f) fclose(f);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe is no file, and not waited for */
+    if (fd < 0) return false;
+    ssize_t n = read(fd, head, sizeof head);
+    close(fd);
     return n == sizeof head && memcmp(head, "GGUF", 4) == 0;
 }
 

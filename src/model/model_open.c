@@ -9,6 +9,7 @@
  * A tensor that is missing is an error, and so is one that nobody asked for: weights left lying there would silently
  * make another model than the one that was saved. */
 #include "base/block_formats.h"
+#include "io/json.h"
 #include "model/model_gguf.h"
 #include "model/model_memory.h"
 
@@ -316,7 +317,7 @@ static int hash_model(tl_model *m, tl_err *err)
     size_t n = 0;
     tl_model_each_row(m, count_weight, &n);
     json_t *object = tl_config_json(&m->config);
-    char *text = object ? json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    char *text = object ? tl_json_print(object, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     digests d = { calloc(n, sizeof *d.weights), calloc(n, sizeof *d.hashes), 0 };
     int rc = 0;
     if (!text || !d.weights || !d.hashes) {
