@@ -5,47 +5,9 @@
 # the build.  Exit codes: 0, 1 (a failure), 2 (flags and arguments), 130 (stopped by the user).  A refusal is one
 # sentence on standard error.
 set -u
-cd "$(dirname "$0")/.."
-tailor=${BUILD:-build}/tailor
+cd "$(dirname "$0")/.." || exit 1
+. tests/shell.sh
 golden=tests/golden/model
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-n=0 failed=0
-OMP_NUM_THREADS=1 # so small a base is not worth a second thread, but where the claim is about it
-LC_ALL=C          # bytes, whichever awk is here
-export OMP_NUM_THREADS LC_ALL
-
-# check CLAIM COMMAND...: the command's success is the claim's.
-check() {
-    claim=$1
-    shift
-    n=$((n + 1))
-    if "$@"; then
-        echo "ok $n - $claim"
-    else
-        echo "not ok $n - $claim"
-        failed=1
-        echo "# last said: $(cat "$work/said" 2>/dev/null)"
-    fi
-}
-skip() {
-    n=$((n + 1))
-    echo "ok $n - $1 # SKIP $2"
-}
-
-# refused CODE WORDS ARGUMENTS...: ends with CODE, writes nothing, and says one sentence with WORDS in it.
-refused() {
-    code=$1 words=$2
-    shift 2
-    "$tailor" "$@" >"$work/out" 2>"$work/said" </dev/null
-    [ $? -eq "$code" ] && [ ! -s "$work/out" ] && [ "$(wc -l <"$work/said")" -eq 1 ] &&
-        grep -q '^tailor: ' "$work/said" && grep -qF -e "$words" "$work/said"
-}
-
-# works ARGUMENTS...: ends with 0 and writes something, kept in $work/out.
-works() {
-    "$tailor" "$@" >"$work/out" 2>"$work/said" </dev/null && [ -s "$work/out" ]
-}
 
 # A whole JSON value and nothing behind it (RFC 8259), in UTF-8.
 cat >"$work/json.awk" <<'AWK'
@@ -392,5 +354,4 @@ done
 check "commands.md has its blocks" [ $i -gt 6 ]
 for c in $commands; do check "commands.md has a section on $c" grep -q "^## $c\$" docs/commands.md; done
 
-echo "1..$n"
-exit $failed
+finish

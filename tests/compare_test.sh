@@ -3,42 +3,9 @@
 #
 # How flags are refused in general is the business of cli_test.sh; here is what these commands do and refuse themselves.
 set -u
-cd "$(dirname "$0")/.."
-tailor=${BUILD:-build}/tailor
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-n=0 failed=0
-OMP_NUM_THREADS=1 # so small a base is not worth a second thread, but where the claim is about it
-LC_ALL=C
-export OMP_NUM_THREADS LC_ALL
-
-# check CLAIM COMMAND...: the command's success is the claim's.
-check() {
-    claim=$1
-    shift
-    n=$((n + 1))
-    if "$@"; then
-        echo "ok $n - $claim"
-    else
-        echo "not ok $n - $claim"
-        failed=1
-        echo "# last said: $(tail -3 "$work/said" 2>/dev/null)"
-    fi
-}
-
-# refused CODE WORDS ARGUMENTS...: ends with CODE, writes nothing, and ends with one sentence with WORDS in it.
-refused() {
-    code=$1 words=$2
-    shift 2
-    "$tailor" "$@" --quiet >"$work/out" 2>"$work/said" </dev/null
-    [ $? -eq "$code" ] && [ ! -s "$work/out" ] && [ "$(wc -l <"$work/said")" -eq 1 ] &&
-        grep -q '^tailor: ' "$work/said" && grep -qF -e "$words" "$work/said"
-}
-
-# works ARGUMENTS...: ends with 0 and writes something, kept in $work/out.
-works() {
-    "$tailor" "$@" --quiet >"$work/out" 2>"$work/said" </dev/null && [ -s "$work/out" ] && [ ! -s "$work/said" ]
-}
+cd "$(dirname "$0")/.." || exit 1
+. tests/shell.sh
+quiet=--quiet
 
 # ---- a base and a task of our own ----
 
@@ -210,5 +177,4 @@ while i=$((i + 1)) && awk -v want=$i '/^```sh$/ { inside = ++n == want; next } /
 done
 check "all four commands have their blocks there" [ $blocks -ge 4 ]
 
-echo "1..$n"
-exit $failed
+finish

@@ -2,19 +2,9 @@
 # ktas_prepare_test.sh - tasks/triage-ktas/prepare on made-up records, and on the study's where they are at hand
 # (TAILOR_SHARED, or shared/ beside the repository).
 set -u
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
+. tests/shell.sh
 prepare=tasks/triage-ktas/prepare
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-n=0 failed=0
-
-# check CLAIM COMMAND...: the command's success is the claim's.
-check() {
-    claim=$1
-    shift
-    n=$((n + 1))
-    if "$@"; then echo "ok $n - $claim"; else echo "not ok $n - $claim"; failed=1; fi
-}
 
 # 80 made-up records; $1 stands in the columns that are known only later, or judge the answer.
 records() {
@@ -67,5 +57,4 @@ else
     n=$((n + 1))
     echo "ok $n # SKIP $shared is not here"
 fi
-echo "1..$n"
-exit $failed
+finish

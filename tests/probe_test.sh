@@ -3,24 +3,8 @@
 # shellcheck disable=SC2317 # functions are called through check
 set -u
 cd "$(dirname "$0")/.." || exit 1
-tailor=${BUILD:-build}/tailor generate=${BUILD:-build}/tailor-generate
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-n=0 failed=0
-
-# check CLAIM COMMAND...: the command's success is the claim's.
-check() {
-    claim=$1
-    shift
-    n=$((n + 1))
-    if "$@"; then
-        echo "ok $n - $claim"
-    else
-        echo "not ok $n - $claim"
-        sed 's/^/# /' "$work/said"
-        failed=1
-    fi
-}
+. tests/shell.sh
+generate=${BUILD:-build}/tailor-generate
 
 make_base() {
     "$generate" corpus --seed 1 --documents 200 --output "$work/corpus.jsonl" &&
@@ -75,5 +59,4 @@ check "a broken line is refused with its file and line" \
 check "a file that is not there is named" \
     refused 1 "$work/none.jsonl" --model "$work/base" --data "$work/none.jsonl"
 check "a probe without questions is a mistake of usage" refused 2 "--data is wanted" --model "$work/base"
-echo "1..$n"
-exit $failed
+finish

@@ -44,9 +44,9 @@ static double log_p(small_task *s, const tl_ids *request, const tl_ids *label)
     tl_forward(s->base, &s->stream, &b, acts);
     for (size_t i = 0; i < label->size; i++) {
         int row = (int)(request->size + i) - 1;
-        double z = 0;
         tl_logits(s->base, &s->stream, acts, &row, 1, logits);
-        for (int v = 0; v < s->base->config.V; v++) z += exp((double)logits[v]);
+        double z = exp((double)logits[0]);
+        for (int v = 1; v < s->base->config.V; v++) z += exp((double)logits[v]);
         sum += (double)logits[label->data[i]] - log(z);
     }
     tl_acts_free(acts);

@@ -50,7 +50,8 @@ static int likeliest(const float *logits, int V)
 
 static inline bool before(const float *logits, int a, int b)
 {
-    return logits[a] > logits[b] || (logits[a] == logits[b] && a < b);
+    if (logits[a] != logits[b]) return logits[a] > logits[b];
+    return a < b;
 }
 
 static void sift(int *heap, int n, int i, const float *logits)

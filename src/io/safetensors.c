@@ -11,6 +11,7 @@
 #include "io/json.h"
 #include "io/map.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -279,6 +280,7 @@ static int open_index(tl_safetensors *s, const char *dir, const char *index_path
             goto done;
         }
     }
+    assert(s->n_shards == unique);
     rc = sort_names(s, index_path, err);
     if (rc < 0) goto done;
     json_object_foreach(map, name, value)

@@ -12,6 +12,7 @@
 #include "model/adapter_targets.h"
 #include "model/model_memory.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -238,6 +239,7 @@ static int load_tensors(tl_adapter **out, const tl_model *m, const fields *f, co
     if (rc == 0 && !rd.effective)
         rc = tl_fail(err, TL_EDATA, "%s: the adapter has no effect: lora_A or lora_B is zero in every module", path);
     if (rc < 0) goto done;
+    assert(a);
     hash_adapter(a);
     *out = a;
     a = NULL;

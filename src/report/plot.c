@@ -166,7 +166,7 @@ static void label(char out[4 * LABEL + 8], const char *name)
     size_t used = 0;
     int characters = 0;
     if (!name) name = "-";
-    for (; name[used] && used < 4 * LABEL; used++) {
+    for (; used < 4 * LABEL && name[used]; used++) {
         if (((unsigned char)name[used] & 0xC0) != 0x80 && ++characters == LABEL && name[used + 1]) break;
         out[used] = name[used];
     }
@@ -329,7 +329,7 @@ static double beside(const double *xs, const double *ys, int n, int i)
         if (fabs(xs[j] - xs[i]) >= 9 || fabs(ys[j] - ys[i]) >= 14) continue;
         crowd++;
         sum += xs[j];
-        before += xs[j] < xs[i] || (xs[j] == xs[i] && j < i);
+        before += xs[j] == xs[i] ? j < i : xs[j] < xs[i];
     }
     return sum / crowd + (before - (crowd - 1) / 2.0) * 10;
 }

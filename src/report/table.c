@@ -318,7 +318,7 @@ int tl_report_table(const tl_report *r, FILE *out, int width)
     if (bold) fputs("\033[0m", out);
     for (int c = 0; c < N_COLUMNS; c++) {
         for (int i = 0; l.shown[c] && i < l.width[c]; i++) fputc('-', out);
-        if (l.shown[c] && c < last_shown(&l)) fprintf(out, "%*s", GAP, "");
+        if (c < last_shown(&l) && l.shown[c]) fprintf(out, "%*s", GAP, "");
     }
     fputc('\n', out);
     for (int i = 0; i < r->n_methods; i++) {

@@ -23,11 +23,11 @@ static int keep(char **out, tl_buf *b, tl_err *err)
     return *out ? 0 : tl_fail(err, TL_ENOMEM, "no memory for its text");
 }
 
-static int find_label(int *out, const tl_task *t, const char *answer, tl_err *err)
+static int find_label(tl_example *x, const tl_task *t, tl_err *err)
 {
     for (int i = 0; i < t->n_labels; i++) {
-        if (strcmp(t->labels[i], answer)) continue;
-        *out = i;
+        if (strcmp(t->labels[i], x->answer)) continue;
+        x->label = i;
         return 0;
     }
     char known[300] = "";
@@ -36,7 +36,7 @@ static int find_label(int *out, const tl_task *t, const char *answer, tl_err *er
         int n = snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", t->labels[i]);
         used += (size_t)n;
     }
-    return tl_fail(err, TL_EDATA, "the %s '%.100s' is none of the labels: %s%s", t->answer_field, answer, known,
+    return tl_fail(err, TL_EDATA, "the %s '%.100s' is none of the labels: %s%s", t->answer_field, x->answer, known,
                    used >= sizeof known ? " ..." : "");
 }
 
@@ -64,7 +64,7 @@ static int make_example(tl_example *x, const tl_task *t, tl_split split, const t
     TL_TRY(keep(&x->answer, b, err));
     if (blank(x->answer)) return tl_fail(err, TL_EDATA, "the field %s is empty", t->answer_field);
     x->label = -1;
-    if (t->kind == TL_TASK_CLASSIFICATION) TL_TRY(find_label(&x->label, t, x->answer, err));
+    if (t->kind == TL_TASK_CLASSIFICATION) TL_TRY(find_label(x, t, err));
     if (json_object_get(line, "id"))
         TL_TRY(tl_line_field(line, "id", b, err));
     else

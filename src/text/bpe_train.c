@@ -322,6 +322,7 @@ static int new_token(learning *l, const char *spelt, tl_err *err)
 /* Every (left, right) in word w becomes id. */
 static int merge_in_word(learning *l, int w, int left, int right, int id, tl_err *err)
 {
+    assert(w >= 0 && (size_t)w < l->from->n);
     word *here = &l->words[w];
     int *s = l->ids + here->start, n = here->size, m = 0;
     for (int i = 0; i < n; i++) {
