@@ -51,7 +51,7 @@ static const tl_option rows[] = {
     { "learning-rate", 'd', &o.lr, "RATE", "peak" },
     { "table-lr-ratio", 'd', &o.table_lr_ratio, "RATIO", "learning rate of the token table, of the peak" },
     { "schedule", 's', &o.schedule, "KIND", "constant, linear or cosine" },
-    { "last-ratio", 'd', &o.last_ratio, "RATIO", "last learning rate, of the peak" },
+    { "last-ratio", 'd', &o.last_ratio, "RATIO", "of the peak, where the schedule ends" },
     { "warmup", 'i', &o.warmup, "STEPS", "linear warm-up" },
     { "beta2", 'd', &o.beta2, "B", "of AdamW" },
     { "weight-decay", 'd', &o.weight_decay, "W", "of AdamW, on matrices" },

@@ -59,7 +59,7 @@ static int prepare(tuning *t, tl_model *model, tl_adapter *adapter, const tl_wor
                                  .peak = learning_rate,
                                  .last_ratio = 0,
                                  .warmup = (long)(o->warmup * (double)t->steps + 0.5),
-                                 .total = t->steps + 1 }; /* its last step has rate 0: it is not run */
+                                 .total = t->steps };
     to.weight_decay = (float)o->weight_decay;
     to.max_grad_norm = (float)o->max_grad_norm;
     to.max_rows = o->max_rows;

@@ -9,9 +9,7 @@ static const char *const names[] = { "constant", "linear", "cosine" };
 double tl_schedule_lr(const tl_schedule *s, long step)
 {
     if (step < s->warmup) return s->peak * (double)(step + 1) / (double)s->warmup;
-    long rest = s->total - s->warmup;
-    double done = rest > 1 ? (double)(step - s->warmup) / (double)(rest - 1) : 1.0;
-    if (done > 1) done = 1;
+    double done = step < s->total ? (double)(step - s->warmup) / (double)(s->total - s->warmup) : 1.0;
     double left = s->kind == TL_SCHEDULE_CONSTANT ? 1.0
                   : s->kind == TL_SCHEDULE_LINEAR ? 1.0 - done
                                                   : 0.5 * (1.0 + cos(3.14159265358979324 * done));

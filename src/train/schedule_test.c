@@ -6,7 +6,7 @@
 
 static tl_schedule make(tl_schedule_kind kind)
 {
-    return (tl_schedule){ .kind = kind, .peak = 0.02, .last_ratio = 0.1, .warmup = 10, .total = 111 };
+    return (tl_schedule){ .kind = kind, .peak = 0.02, .last_ratio = 0.1, .warmup = 10, .total = 110 };
 }
 
 TEST(the_warm_up_rises_by_equal_steps_to_the_peak_and_never_starts_at_zero)
@@ -22,8 +22,8 @@ TEST(after_the_warm_up_each_kind_follows_its_curve)
 {
     tl_schedule constant = make(TL_SCHEDULE_CONSTANT), linear = make(TL_SCHEDULE_LINEAR),
                 cosine = make(TL_SCHEDULE_COSINE);
-    for (long step = 10; step < 111; step++) {
-        double left = (double)(110 - step) / 100; /* 1 at step 10, 0 at step 110, the last */
+    for (long step = 10; step < 110; step++) {
+        double left = (double)(110 - step) / 100; /* 1 at step 10, 0 at step 110, behind the last */
         NEAR(tl_schedule_lr(&constant, step), 0.02);
         NEAR(tl_schedule_lr(&linear, step), 0.02 * left + 0.002 * (1 - left));
         double s = sin(left * acos(-1) / 2); /* sin^2(x/2) = (1 - cos x) / 2 */
@@ -31,7 +31,7 @@ TEST(after_the_warm_up_each_kind_follows_its_curve)
     }
 }
 
-TEST(the_last_step_is_at_the_last_ratio_and_half_way_is_the_mean)
+TEST(the_curve_ends_at_the_last_ratio_behind_the_last_step_and_half_way_is_the_mean)
 {
     tl_schedule linear = make(TL_SCHEDULE_LINEAR), cosine = make(TL_SCHEDULE_COSINE);
     NEAR(tl_schedule_lr(&linear, 110), 0.002);
@@ -42,6 +42,19 @@ TEST(the_last_step_is_at_the_last_ratio_and_half_way_is_the_mean)
     NEAR(tl_schedule_lr(&cosine, 500), 0.002);
 }
 
+TEST(the_last_step_learns_also_when_the_curve_ends_at_zero)
+{
+    for (int kind = TL_SCHEDULE_CONSTANT; kind <= TL_SCHEDULE_COSINE; kind++) {
+        for (long total = 1; total <= 40; total++) {
+            for (long warmup = 0; warmup <= total; warmup++) {
+                tl_schedule s = { .kind = (tl_schedule_kind)kind, .peak = 1, .warmup = warmup, .total = total };
+                for (long step = 0; step < total; step++) CHECK(tl_schedule_lr(&s, step) > 0);
+                CHECK(kind == TL_SCHEDULE_CONSTANT || tl_schedule_lr(&s, total) == 0);
+            }
+        }
+    }
+}
+
 TEST(a_run_that_is_all_warm_up_or_has_no_warm_up_is_fine)
 {
     tl_schedule s = make(TL_SCHEDULE_LINEAR);
@@ -49,7 +62,8 @@ TEST(a_run_that_is_all_warm_up_or_has_no_warm_up_is_fine)
     for (int step = 0; step < 5; step++) NEAR(tl_schedule_lr(&s, step), 0.002 * (step + 1));
     s.warmup = 0;
     NEAR(tl_schedule_lr(&s, 0), 0.02);
-    NEAR(tl_schedule_lr(&s, 4), 0.002);
+    NEAR(tl_schedule_lr(&s, 4), 0.02 - 0.018 * 4 / 5);
+    NEAR(tl_schedule_lr(&s, 5), 0.002);
     s.kind = TL_SCHEDULE_CONSTANT;
     s.total = 1;
     NEAR(tl_schedule_lr(&s, 0), 0.02);
@@ -72,6 +86,7 @@ TEST(names_go_around_and_an_unknown_one_is_refused_with_those_there_are)
 
 RUN_TESTS(CASE(the_warm_up_rises_by_equal_steps_to_the_peak_and_never_starts_at_zero),
           CASE(after_the_warm_up_each_kind_follows_its_curve),
-          CASE(the_last_step_is_at_the_last_ratio_and_half_way_is_the_mean),
+          CASE(the_curve_ends_at_the_last_ratio_behind_the_last_step_and_half_way_is_the_mean),
+          CASE(the_last_step_learns_also_when_the_curve_ends_at_zero),
           CASE(a_run_that_is_all_warm_up_or_has_no_warm_up_is_fine),
           CASE(names_go_around_and_an_unknown_one_is_refused_with_those_there_are))
