@@ -88,8 +88,18 @@ check "no seed is refused" refused 2 "--seeds must be 1 or more" compare "$task"
 check "a general text that is not there is refused" refused 1 "nowhere" compare "$task" --model "$base" \
     --output "$work/no" --methods zero-shot --general "$work/nowhere"
 check "a refused comparison leaves no report" [ ! -e "$work/no/report.json" ]
+check "flags that are refused leave the report of an earlier comparison" eval '
+    refused 2 "named" compare "$task" --model "$base" --output "$work/single" --methods "" &&
+    [ -s "$work/single/report.json" -a -s "$work/single/report.html" ]'
+check "a comparison that fails leaves no earlier one's report" eval '
+    refused 2 "do not fit" compare "$task" --model "$base" --output "$work/single" --methods few-shot --k 16 &&
+    [ ! -e "$work/single/report.json" -a ! -e "$work/single/report.html" ]'
+check "nor the numbers of the run it was about to replace" \
+    [ ! -e "$work/single/few-shot/seed-1/run.json" -a -s "$work/single/lora/seed-1/run.json" ]
 
 # Ctrl-C at a known moment: the general text comes through a pipe that is opened when the signal has been sent.
+check "a comparison leaves a report for the next to replace" \
+    eval 'compare cut --methods few-shot --seeds 1 && [ -s "$work/cut/report.json" ]'
 mkfifo "$work/pipe"
 "$tailor" compare "$task" --model "$base" --output "$work/cut" --methods $all $tune --general "$work/pipe" \
     --quiet >"$work/out" 2>"$work/said" </dev/null &
@@ -98,7 +108,7 @@ timeout 20 sh -c 'exec 3>"$1" && kill -INT "$2" && cat "$3" >&3' sh "$work/pipe"
 wait $pid
 check "Ctrl-C ends a comparison with code 130" [ $? -eq 130 ]
 check "and says so" grep -q '^tailor: .*: stopped by the user$' "$work/said"
-check "and leaves no report and no table" [ ! -e "$work/cut/report.json" -a ! -e "$work/cut/report.html" -a ! -s "$work/out" ]
+check "and leaves no report, not an earlier one either, and no table" [ ! -e "$work/cut/report.json" -a ! -e "$work/cut/report.html" -a ! -s "$work/out" ]
 
 # ---- prompt ----
 

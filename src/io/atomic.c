@@ -136,6 +136,12 @@ int tl_file_save(const char *path, const void *bytes, size_t size, tl_err *err)
     return tl_save_commit(s, err);
 }
 
+int tl_file_remove(const char *path, tl_err *err)
+{
+    if (unlink(path) == 0) return tl_flush_parent(path, err);
+    return errno == ENOENT ? 0 : tl_fail(err, TL_EIO, "%s: cannot be removed: %s", path, strerror(errno));
+}
+
 int tl_file_read(const char *path, size_t limit, tl_buf *b, tl_err *err)
 {
     int rc = 0;

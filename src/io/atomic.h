@@ -40,6 +40,9 @@ const char *tl_dir_path(const tl_dir *d); /* where to write, until commit or abo
 int tl_dir_commit(tl_dir *d, tl_err *err);
 void tl_dir_abort(tl_dir *d); /* accepts NULL */
 
+/* Take the file at path away; that there is none is fine. */
+int tl_file_remove(const char *path, tl_err *err);
+
 /* Append the bytes of the file at path to b; more than limit is an error. */
 int tl_file_read(const char *path, size_t limit, tl_buf *b, tl_err *err);
 

@@ -51,6 +51,19 @@ TEST(a_save_that_runs_out_of_room_keeps_the_old_file)
     scratch_end();
 }
 
+TEST(a_file_is_removed_and_one_that_is_not_there_is_no_failure)
+{
+    tl_err err;
+    scratch_begin();
+    CHECK_OK(tl_file_save(scratch("a"), "old", 3, &err), err);
+    CHECK_OK(tl_file_remove(scratch("a"), &err), err);
+    CHECK_INT(scratch_count(scratch_dir), 0);
+    CHECK_OK(tl_file_remove(scratch("a"), &err), err);
+    CHECK_INT(tl_file_remove(scratch_dir, &err), TL_EIO);
+    CHECK_HAS(err.text, "cannot be removed");
+    scratch_end();
+}
+
 TEST(a_save_into_a_place_that_cannot_be_written_says_so)
 {
     tl_err err;
@@ -166,6 +179,7 @@ TEST(a_path_that_does_not_fit_is_an_error)
 
 RUN_TESTS(CASE(a_save_replaces_the_file_and_leaves_nothing_beside_it),
           CASE(a_save_that_runs_out_of_room_keeps_the_old_file),
+          CASE(a_file_is_removed_and_one_that_is_not_there_is_no_failure),
           CASE(a_save_into_a_place_that_cannot_be_written_says_so), CASE(an_aborted_save_leaves_nothing),
           CASE(a_directory_appears_whole_and_replaces_one_of_its_kind),
           CASE(a_directory_with_other_peoples_files_is_not_replaced), CASE(an_aborted_directory_leaves_the_old_one),

@@ -226,6 +226,14 @@ static void add_cost(entry *e, const tl_method_spent *spent, const tl_prediction
     e->cost.ms_per_request += part * p->ms_per_request;
 }
 
+/* An earlier run's numbers must not stand beside the variant that replaces its own. */
+static int remove_run(const char *dir, tl_err *err)
+{
+    char path[PATH];
+    TL_TRY(tl_path_join(path, sizeof path, dir, "run.json", err));
+    return tl_file_remove(path, err);
+}
+
 static int one_run(tl_compared *c, entry *e, int seed, const tl_work *w, const tl_compare_options *o, const char *dir,
                    tl_err *err)
 {
@@ -235,6 +243,7 @@ static int one_run(tl_compared *c, entry *e, int seed, const tl_work *w, const t
     settings shown;
     char path[PATH];
     size_t stored = 0;
+    TL_TRY(remove_run(dir, err));
     TL_TRY(tl_method_run(&v, &e->method, w, &o->method, e->seeds[seed], &spent, err));
     bool tuned = e->method.tuning != TL_TUNING_NONE;
     int rc = tl_path_join(path, sizeof path, dir, "variant", err);
@@ -426,6 +435,7 @@ static int run_all(tl_compared *c, const tl_work *w, const tl_compare_options *o
     strftime(c->started, sizeof c->started, "%Y-%m-%dT%H:%M:%SZ", &utc);
     tl_machine_name(c->machine, sizeof c->machine, w->stream->threads);
     TL_TRY(tl_dir_make(o->output, err));
+    TL_TRY(tl_report_remove(o->output, err));
     TL_TRY(measure_base(c, w, o, err));
     for (int i = 0; i < c->n; i++) {
         TL_TRY(make_entry(c, &c->entries[i], &o->methods[i], o, err));

@@ -7,7 +7,8 @@
  *     tl_compared_free(c);
  *
  * Every method and seed is a run of its own: OUTPUT/METHOD/seed-S/ holds its variant and, written last, run.json with
- * settings, cost, metrics and predictions. */
+ * settings, cost, metrics and predictions.  What an earlier comparison left there is replaced: its report is taken away
+ * before the first run, a run's run.json before that run, so that neither outlives what it describes. */
 #ifndef TL_REPORT_COMPARE_H
 #define TL_REPORT_COMPARE_H
 

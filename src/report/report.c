@@ -8,21 +8,38 @@
 
 #include <limits.h>
 
+typedef struct paths {
+    char json[PATH_MAX], html[PATH_MAX];
+} paths;
+
+static int find_paths(paths *p, const char *dir, tl_err *err)
+{
+    TL_TRY(tl_path_join(p->json, sizeof p->json, dir, "report.json", err));
+    return tl_path_join(p->html, sizeof p->html, dir, "report.html", err);
+}
+
+int tl_report_remove(const char *dir, tl_err *err)
+{
+    paths p;
+    TL_TRY(find_paths(&p, dir, err));
+    TL_TRY(tl_file_remove(p.json, err));
+    return tl_file_remove(p.html, err);
+}
+
 int tl_report_write(const tl_report *r, const char *dir, tl_err *err)
 {
-    char json_path[PATH_MAX], html_path[PATH_MAX];
+    paths p;
     json_t *json = NULL;
     tl_page page = { .text = tl_buf_make((size_t)256 << 20), .err = err };
-    TL_TRY(tl_path_join(json_path, sizeof json_path, dir, "report.json", err));
-    TL_TRY(tl_path_join(html_path, sizeof html_path, dir, "report.html", err));
+    TL_TRY(find_paths(&p, dir, err));
     int rc = tl_report_json(&json, r, err);
     if (rc < 0) goto done;
     tl_report_html(&page, r);
     rc = page.rc;
     if (rc < 0) goto done;
-    rc = tl_file_save(html_path, page.text.data, page.text.size, err);
+    rc = tl_file_save(p.html, page.text.data, page.text.size, err);
     if (rc < 0) goto done;
-    rc = tl_json_save(json_path, json, err);
+    rc = tl_json_save(p.json, json, err);
 done:
     json_decref(json);
     tl_buf_reset(&page.text);

@@ -96,4 +96,7 @@ int tl_report_table(const tl_report *r, FILE *out, int width);
 /* report.json and report.html in the directory dir, each whole or not at all. */
 int tl_report_write(const tl_report *r, const char *dir, tl_err *err);
 
+/* Take away what tl_report_write left in dir, if anything: the runs it speaks of are about to change. */
+int tl_report_remove(const char *dir, tl_err *err);
+
 #endif
