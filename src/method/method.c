@@ -71,8 +71,7 @@ static int draw(int **out, int *k, const tl_method *m, const tl_work *w, const t
     *out = malloc((size_t)(wanted + 1) * sizeof **out);
     if (!*out) return tl_fail(err, TL_ENOMEM, "worked examples: no memory for %d", wanted);
     TL_TRY(tl_task_draw(train, w->task->n_labels, wanted, seed, o->balanced, *out, err));
-    TL_TRY(tl_prompt_fit(k, w->task, w->tokenizer, train, *out, wanted, tl_task_split(w->task, TL_SPLIT_TEST),
-                         w->base->config.T, err));
+    TL_TRY(tl_prompt_fit(k, w->task, w->tokenizer, *out, wanted, w->base->config.T, err));
     if (o->k >= 0 && *k < wanted)
         return tl_fail(err, TL_EUSAGE, "%s: %d worked examples do not fit into the context of %d; %d do", w->task->name,
                        wanted, w->base->config.T, *k);

@@ -55,27 +55,43 @@ static int tokens(int *out, const tl_tokenizer *tokenizer, const char *prefix, c
     return rc;
 }
 
-int tl_prompt_fit(int *k, const tl_task *t, const tl_tokenizer *tokenizer, const tl_examples *train, const int *indices,
-                  int wanted, const tl_examples *asked, int context, tl_err *err)
+typedef struct longest_input {
+    int tokens, line;
+    const char *path; /* borrowed from the task */
+} longest_input;
+
+static int find_longest(longest_input *out, const tl_task *t, const tl_tokenizer *tokenizer, tl_err *err)
 {
-    int answer, longest = 0;
-    TL_TRY(longest_answer(&answer, t, tokenizer, err));
-    for (int i = 0; i < asked->n; i++) {
-        int n;
-        TL_TRY(tokens(&n, tokenizer, "", asked->items[i].input, err));
-        if (n > longest) longest = n;
+    *out = (longest_input){ .path = "" };
+    for (int s = 0; s < TL_SPLIT_COUNT; s++) {
+        const tl_examples *e = tl_task_split(t, (tl_split)s);
+        for (int i = 0; i < e->n; i++) {
+            int n;
+            TL_TRY(tokens(&n, tokenizer, "", e->items[i].input, err));
+            if (n > out->tokens) *out = (longest_input){ n, e->items[i].line, e->path };
+        }
     }
+    return 0;
+}
+
+int tl_prompt_fit(int *k, const tl_task *t, const tl_tokenizer *tokenizer, const int *indices, int wanted, int context,
+                  tl_err *err)
+{
+    int answer;
+    longest_input longest;
+    TL_TRY(longest_answer(&answer, t, tokenizer, err));
+    TL_TRY(find_longest(&longest, t, tokenizer, err));
     for (*k = wanted; *k >= 0; (*k)--) {
         tl_buf prefix = tl_buf_make(TL_PROMPT_LIMIT);
-        int n = 0, rc = tl_prompt_prefix(&prefix, t, train, indices, *k, err);
+        int n = 0, rc = tl_prompt_prefix(&prefix, t, tl_task_split(t, TL_SPLIT_TRAIN), indices, *k, err);
         if (rc == 0) rc = tokens(&n, tokenizer, prefix.data ? prefix.data : "", "", err);
         tl_buf_reset(&prefix);
         TL_TRY(rc);
         /* One more for a token that prefix and input may not share when they are encoded together. */
-        if (n + longest + answer + 1 <= context) return 0;
+        if (n + longest.tokens + answer + 1 <= context) return 0;
     }
     return tl_fail(err, TL_EDATA,
-                   "%s: the longest input has %d tokens, with the instruction and an answer of %d it does not fit into "
-                   "the context of %d",
-                   t->name, longest, answer, context);
+                   "%s:%d: the input has %d tokens, with the instruction and an answer of %d it does not fit into the "
+                   "context of %d",
+                   longest.path, longest.line, longest.tokens, answer, context);
 }

@@ -18,10 +18,11 @@ int tl_prompt_prefix(tl_buf *out, const tl_task *t, const tl_examples *e, const 
 /* Append the ids of prefix and input, with what the tokenizer adds in front. */
 int tl_prompt_encode(tl_ids *out, const tl_tokenizer *tokenizer, const char *prefix, const char *input, tl_err *err);
 
-/* How many worked examples fit in front of the longest input of the split, with its answer, into context positions:
- * the largest k <= wanted for which the drawn indices do. */
-int tl_prompt_fit(int *k, const tl_task *t, const tl_tokenizer *tokenizer, const tl_examples *train, const int *indices,
-                  int wanted, const tl_examples *asked, int context, tl_err *err);
+/* How many worked examples fit in front of the longest input of the task, with its answer, into context positions: the
+ * largest k <= wanted for which the drawn indices of the training split do.  Inputs of all splits count: a variant can
+ * be asked any of them. */
+int tl_prompt_fit(int *k, const tl_task *t, const tl_tokenizer *tokenizer, const int *indices, int wanted, int context,
+                  tl_err *err);
 
 enum {
     TL_PROMPT_LIMIT = 1 << 24

@@ -83,7 +83,6 @@ TEST(the_fit_is_the_largest_number_of_examples_that_fit)
     small_task s;
     tl_err err = { 0 };
     small_begin(&s, SMALL_LABELS, 1);
-    const tl_examples *train = tl_task_split(s.task, TL_SPLIT_TRAIN), *test = tl_task_split(s.task, TL_SPLIT_TEST);
     int indices[SMALL_TRAIN], answer = 0;
     for (int i = 0; i < SMALL_TRAIN; i++) indices[i] = (i * 5) % SMALL_TRAIN;
     for (int l = 0; l < s.task->n_labels; l++) {
@@ -98,13 +97,16 @@ TEST(the_fit_is_the_largest_number_of_examples_that_fit)
     int cut = 0;
     for (int context = 60; context <= 400; context += 17) {
         int k = -1, longest[2] = { 0, 0 };
-        CHECK_OK(tl_prompt_fit(&k, s.task, s.tokenizer, train, indices, 9, test, context, &err), err);
+        CHECK_OK(tl_prompt_fit(&k, s.task, s.tokenizer, indices, 9, context, &err), err);
         CHECK(k >= 0 && k <= 9);
         for (int more = 0; more < 2; more++) {
             char *prefix = prefix_of(&s, indices, k + more);
-            for (int i = 0; i < test->n; i++) {
-                int n = tokens_of(&s, prefix, test->items[i].input) + answer;
-                if (n > longest[more]) longest[more] = n;
+            for (int split = 0; split < TL_SPLIT_COUNT; split++) {
+                const tl_examples *e = tl_task_split(s.task, (tl_split)split);
+                for (int i = 0; i < e->n; i++) {
+                    int n = tokens_of(&s, prefix, e->items[i].input) + answer;
+                    if (n > longest[more]) longest[more] = n;
+                }
             }
             free(prefix);
         }
@@ -116,15 +118,48 @@ TEST(the_fit_is_the_largest_number_of_examples_that_fit)
     small_end(&s);
 }
 
+TEST(the_longest_input_decides_whichever_split_it_is_in)
+{
+    for (int split = 0; split < TL_SPLIT_COUNT; split++) {
+        small_task s;
+        tl_err err = { 0 };
+        tl_buf b = tl_buf_make(1 << 20);
+        int indices[4] = { 1, 2, 3, 4 }, before = -1, after = -1, context = 180;
+        char path[200], name[40];
+        small_begin(&s, SMALL_LABELS, 1);
+        CHECK_OK(tl_prompt_fit(&before, s.task, s.tokenizer, indices, 4, context, &err), err);
+        CHECK_INT(before, 4);
+        snprintf(name, sizeof name, "%s.jsonl", tl_split_name((tl_split)split));
+        CHECK_OK(tl_path_join(path, sizeof path, s.task_dir, name, &err), err);
+        CHECK_OK(tl_file_read(path, 1 << 20, &b, &err), err);
+        int line = tl_task_split(s.task, (tl_split)split)->n + 1;
+        CHECK_OK(tl_buf_puts(&b,
+                             "{\"text\": \"red on the tower, on the kettle, on the train, on the shop, on the tower, "
+                             "on the kettle, on the train, on the shop, day 3\", \"label\": \"stop\"}\n",
+                             &err),
+                 err);
+        CHECK_OK(tl_file_save(path, b.data, b.size, &err), err);
+        small_close(&s);
+        small_open(&s, 1);
+        CHECK_OK(tl_prompt_fit(&after, s.task, s.tokenizer, indices, 4, context, &err), err);
+        CHECK(after < before);
+        snprintf(name, sizeof name, "%s.jsonl:%d: ", tl_split_name((tl_split)split), line);
+        CHECK_INT(tl_prompt_fit(&after, s.task, s.tokenizer, indices, 4, 40, &err), TL_EDATA);
+        CHECK_HAS(err.text, name);
+        tl_buf_reset(&b);
+        small_end(&s);
+    }
+}
+
 TEST(an_input_that_does_not_fit_even_without_examples_is_refused)
 {
     small_task s;
     tl_err err = { 0 };
     int k = 0, indices[1] = { 0 };
     small_begin(&s, SMALL_LABELS, 1);
-    CHECK(tl_prompt_fit(&k, s.task, s.tokenizer, tl_task_split(s.task, TL_SPLIT_TRAIN), indices, 1,
-                        tl_task_split(s.task, TL_SPLIT_TEST), 20, &err) == TL_EDATA);
-    CHECK_HAS(err.text, "lights: the longest input has ");
+    CHECK(tl_prompt_fit(&k, s.task, s.tokenizer, indices, 1, 20, &err) == TL_EDATA);
+    CHECK_HAS(err.text, ".jsonl:");
+    CHECK_HAS(err.text, ": the input has ");
     CHECK_HAS(err.text, "the context of 20");
     small_end(&s);
 }
@@ -133,4 +168,5 @@ RUN_TESTS(CASE(without_examples_the_instruction_and_a_blank_line_stand_in_front)
           CASE(without_an_instruction_nothing_stands_in_front),
           CASE(the_drawn_examples_stand_in_front_in_their_order_each_with_its_answer),
           CASE(a_request_has_one_bos_whatever_its_input_says), CASE(the_fit_is_the_largest_number_of_examples_that_fit),
+          CASE(the_longest_input_decides_whichever_split_it_is_in),
           CASE(an_input_that_does_not_fit_even_without_examples_is_refused))
