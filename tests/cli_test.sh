@@ -89,6 +89,8 @@ cat >"$work/config.json" <<'JSON'
 JSON
 "$tailor" tokenize --train "$work/corpus.jsonl" --vocab-size 300 --output "$work/tokenizer" 2>"$work/said"
 check "a tokenizer is learnt" [ -s "$work/tokenizer/tokenizer.json" ]
+check "a corpus that cannot be read teaches none" refused 1 "cannot be read" tokenize --train "$work/tokenizer" \
+    --output "$work/no"
 
 # pretrain NAME ARGUMENTS...: 40 steps into $work/NAME
 pretrain() {

@@ -1,10 +1,10 @@
 /* cmd_tokenize.c - text from standard input to ids, ids to text, or a new vocabulary from a corpus. */
 #include "cmd/options.h"
 #include "io/json.h"
+#include "io/lines.h"
 #include "text/bpe_train.h"
 #include "text/tokenizer.h"
 
-#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,33 +82,34 @@ static int count_line(tl_bpe_trainer *t, const char *line, size_t size, long num
     return rc;
 }
 
-static int count_lines(tl_bpe_trainer *t, FILE *f, tl_err *err)
+/* Read twice: first to know how many lines there are, then those that are spread evenly over them. */
+static int count_lines(tl_bpe_trainer *t, tl_lines *l, tl_err *err)
 {
-    char *line = NULL;
-    size_t room = 0;
-    ssize_t n;
-    long lines = 0, number = 0;
-    int rc = 0;
-    while (getline(&line, &room, f) >= 0) lines++;
-    rewind(f);
-    long every = o.documents > 0 && lines > o.documents ? lines / o.documents : 1;
-    while (rc == 0 && (n = getline(&line, &room, f)) >= 0)
-        if (number++ % every == 0) rc = count_line(t, line, (size_t)n, number, err);
-    free(line);
-    return rc;
+    const char *line;
+    size_t size;
+    do TL_TRY(tl_lines_next(l, &line, &size, err));
+    while (line);
+    long lines = tl_lines_number(l), every = o.documents > 0 && lines > o.documents ? lines / o.documents : 1;
+    TL_TRY(tl_lines_seek(l, 0, err));
+    for (;;) {
+        TL_TRY(tl_lines_next(l, &line, &size, err));
+        if (!line) return 0;
+        long number = tl_lines_number(l);
+        if ((number - 1) % every == 0) TL_TRY(count_line(t, line, size, number, err));
+    }
 }
 
 static int train(tl_err *err)
 {
     if (!o.output) return tl_fail(err, TL_EUSAGE, "tailor tokenize: --train wants --output DIR");
-    FILE *f = fopen(o.train, "r");
-    if (!f) return tl_fail(err, TL_EIO, "%s: cannot be opened: %s", o.train, strerror(errno));
+    tl_lines *lines = NULL;
     tl_bpe_trainer *t = NULL;
+    TL_TRY(tl_lines_open(&lines, o.train, err));
     int rc = tl_bpe_trainer_create(&t, NULL, 0, err);
-    if (rc == 0) rc = count_lines(t, f, err);
+    if (rc == 0) rc = count_lines(t, lines, err);
     if (rc == 0) rc = tl_bpe_trainer_save(t, o.vocab_size, o.output, err);
     tl_bpe_trainer_free(t);
-    fclose(f);
+    tl_lines_close(lines);
     return rc;
 }
 

@@ -23,7 +23,8 @@ int tl_corpus_open(tl_corpus **out, const char *path, const tl_tokenizer *t, int
                    tl_err *err);
 void tl_corpus_close(tl_corpus *c);
 
-/* The next document; *more is false at the end.  *out is the caller's to reset. */
+/* The next document; *more is false at the end.  *out is the caller's to reset.  A line is at most TL_LINE_LIMIT bytes
+ * (io/lines.h); what is wrong with one is an error with file and line. */
 int tl_corpus_next(tl_corpus *c, tl_sample *out, bool *more, tl_err *err);
 
 /* The place of the next line, to go on from after a resume. */

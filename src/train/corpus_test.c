@@ -1,5 +1,6 @@
 /* corpus_test.c - documents to samples, one line after the other, and which lines are refused. */
 #define _GNU_SOURCE /* nftw */
+#include "io/lines.h"
 #include "tests/check.h"
 #include "tests/scratch.h"
 #include "train/corpus.h"
@@ -171,6 +172,32 @@ TEST(a_bad_line_is_refused_with_file_and_line)
     tl_tokenizer_free(t);
 }
 
+TEST(a_line_longer_than_the_bound_is_refused_with_file_and_line)
+{
+    tl_tokenizer *t = tokenizer();
+    tl_err err = { 0 };
+    tl_sample s = { 0 };
+    bool more = false;
+    static const char document[] = "{\"text\": \"a\"}\n";
+    size_t size = TL_LINE_LIMIT + 100;
+    char *text = malloc(size);
+    CHECK(text != NULL);
+    scratch_begin();
+    memset(text, ' ', size); /* white space: JSON, but for its length */
+    memcpy(text, document, sizeof document - 1);
+    memcpy(text + size - sizeof document, document, sizeof document);
+    tl_corpus *c = open_text(t, text, 100);
+    tl_sample first = next(c);
+    tl_sample_reset(&first);
+    CHECK_INT(tl_corpus_next(c, &s, &more, &err), TL_EDATA);
+    CHECK_HAS(err.text, "corpus.jsonl:2: the line has more than");
+    CHECK(s.ids == NULL);
+    tl_corpus_close(c);
+    free(text);
+    scratch_end();
+    tl_tokenizer_free(t);
+}
+
 TEST(reading_goes_on_from_a_place_and_counts_lines_as_before)
 {
     tl_tokenizer *t = tokenizer();
@@ -218,5 +245,6 @@ TEST(a_corpus_that_is_not_there_is_named)
 RUN_TESTS(CASE(every_token_of_a_text_is_learnt_and_its_end_too),
           CASE(of_spans_those_with_one_are_learnt_and_neighbours_of_a_kind_are_one_text),
           CASE(special_tokens_written_in_a_document_are_letters), CASE(a_longer_document_is_cut_and_counted),
-          CASE(a_bad_line_is_refused_with_file_and_line), CASE(reading_goes_on_from_a_place_and_counts_lines_as_before),
-          CASE(a_corpus_that_is_not_there_is_named))
+          CASE(a_bad_line_is_refused_with_file_and_line),
+          CASE(a_line_longer_than_the_bound_is_refused_with_file_and_line),
+          CASE(reading_goes_on_from_a_place_and_counts_lines_as_before), CASE(a_corpus_that_is_not_there_is_named))
