@@ -67,6 +67,9 @@ check "zero-shot runs once, the others as often as there are seeds" \
     [ ! -e "$work/runs/zero-shot/seed-2" -a -e "$work/runs/few-shot/seed-2" -a -e "$work/runs/full/seed-2" ]
 check "the report is there twice, to read and to compute with" \
     [ -s "$work/runs/report.json" -a -s "$work/runs/report.html" ]
+check "of its metrics the cost alone is better where it is lower" eval '
+    [ "$(grep -c "\"cost\": {\$" "$work/runs/report.json")" -eq 18 ] &&
+    [ "$(grep -c "\"higher_is_better\": false" "$work/runs/report.json")" -eq 12 ]'
 check "the report has the command" grep -q '"command": "tailor compare ' "$work/runs/report.json"
 check "an adapter is a directory in PEFT's format" [ -s "$work/runs/lora/seed-1/variant/adapter/adapter_config.json" ]
 check "weights are a base of their own" [ -s "$work/runs/full/seed-1/variant/weights/config.json" ]

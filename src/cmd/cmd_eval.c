@@ -39,7 +39,7 @@ static void print_text(const tl_variant *v, const tl_scored *s, const tl_predict
 {
     printf("%s on %s:\n", v->method, o.split);
     for (int i = 0; i < s->n_metrics; i++)
-        printf("  %-12s %.4f [%.4f, %.4f] n=%d\n", s->metrics[i].name, s->metrics[i].value.value,
+        printf("  %-12s %.4f [%.4f, %.4f] n=%d\n", s->metrics[i].metric->name, s->metrics[i].value.value,
                s->metrics[i].value.low, s->metrics[i].value.high, s->metrics[i].value.n);
     printf("  %-12s %.1f\n", "prompt tokens", p->prompt_tokens);
     if (!isnan(p->ms_per_request)) printf("  %-12s %.2f\n", "ms/request", p->ms_per_request);
@@ -49,7 +49,7 @@ static int print_json(const tl_variant *v, const tl_scored *s, const tl_predicti
 {
     json_t *metrics = json_object(), *answers = json_array();
     for (int i = 0; i < s->n_metrics; i++)
-        json_object_set_new(metrics, s->metrics[i].name,
+        json_object_set_new(metrics, s->metrics[i].metric->name,
                             json_pack("{s:f, s:f, s:f, s:i}", "value", s->metrics[i].value.value, "low",
                                       s->metrics[i].value.low, "high", s->metrics[i].value.high, "n",
                                       s->metrics[i].value.n));

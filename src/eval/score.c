@@ -4,8 +4,34 @@
 #include "eval/metrics.h"
 #include "eval/rouge.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum {
+    ACCURACY,
+    MACRO_F1,
+    KAPPA,
+    COST,
+    ROUGE1,
+    ROUGE2,
+    ROUGE_L,
+    ROUGE_LSUM,
+    EXACT,
+    METRICS,
+    TEXT_METRICS = METRICS - ROUGE1
+};
+static const tl_metric table[METRICS] = {
+    [ACCURACY] = { "accuracy", TL_TASK_CLASSIFICATION, .share = true },
+    [MACRO_F1] = { "macro_f1", TL_TASK_CLASSIFICATION, .share = true },
+    [KAPPA] = { "kappa", TL_TASK_CLASSIFICATION }, /* below 0 where chance agrees more */
+    [COST] = { "cost", TL_TASK_CLASSIFICATION, .lower_is_better = true },
+    [ROUGE1] = { "rouge1", TL_TASK_GENERATION, .share = true },
+    [ROUGE2] = { "rouge2", TL_TASK_GENERATION, .share = true },
+    [ROUGE_L] = { "rougeL", TL_TASK_GENERATION, .share = true },
+    [ROUGE_LSUM] = { "rougeLsum", TL_TASK_GENERATION, .share = true },
+    [EXACT] = { "exact_match", TL_TASK_GENERATION, .share = true },
+};
 
 typedef struct scoring {
     const tl_task *t;
@@ -23,24 +49,24 @@ static const int *predicted(const scoring *s, int seed)
     return s->raw ? s->seeds[seed]->raw : s->seeds[seed]->normalized;
 }
 
-static int put(tl_scored *out, const char *name, tl_interval value)
+static int put(tl_scored *out, int metric, tl_interval value)
 {
-    out->metrics[out->n_metrics].name = name;
+    out->metrics[out->n_metrics].metric = &table[metric];
     out->metrics[out->n_metrics++].value = value;
     return 0;
 }
 
 /* The interval of a mean of items; of plain right or wrong by one seed, that of a share. */
-static int put_mean(tl_scored *out, const scoring *s, const char *name, const double *items, bool share, tl_err *err)
+static int put_mean(tl_scored *out, const scoring *s, int metric, const double *items, bool right_or_wrong, tl_err *err)
 {
     tl_interval v;
     int right = 0;
     for (int i = 0; i < s->n; i++) right += items[i] > 0.5;
-    if (share && s->n_seeds == 1)
+    if (right_or_wrong && s->n_seeds == 1)
         TL_TRY(tl_interval_share(&v, right, s->n, err));
     else
         TL_TRY(tl_interval_mean(&v, items, s->n, &s->how, err));
-    return put(out, name, v);
+    return put(out, metric, v);
 }
 
 static int macro_f1(double *out, const int *items, int n, void *context, tl_err *err)
@@ -67,11 +93,11 @@ static int kappa(double *out, const int *items, int n, void *context, tl_err *er
     return 0;
 }
 
-static int put_statistic(tl_scored *out, scoring *s, const char *name, tl_statistic_fn *f, tl_err *err)
+static int put_statistic(tl_scored *out, scoring *s, int metric, tl_statistic_fn *f, tl_err *err)
 {
     tl_interval v;
     TL_TRY(tl_interval_statistic(&v, f, s, s->n, &s->how, err));
-    return put(out, name, v);
+    return put(out, metric, v);
 }
 
 static int put_cost(tl_scored *out, scoring *s, tl_err *err)
@@ -81,9 +107,27 @@ static int put_cost(tl_scored *out, scoring *s, tl_err *err)
     for (int k = 0; k < s->n_seeds; k++)
         for (int i = 0; i < s->n; i++)
             items[i] += tl_cost_of(s->t->costs, s->t->n_labels, s->truth[i], predicted(s, k)[i]) / s->n_seeds;
-    int rc = put_mean(out, s, "cost", items, false, err);
+    int rc = put_mean(out, s, COST, items, false, err);
     free(items);
     return rc;
+}
+
+/* Its place in the table; -1 where there is none of that name for such a task. */
+static int find_metric(const tl_task *t, const char *name)
+{
+    for (int m = 0; m < METRICS; m++)
+        if (table[m].kind == t->kind && strcmp(table[m].name, name) == 0) return m;
+    return -1;
+}
+
+/* "accuracy, macro_f1, kappa, cost" */
+static const char *list_metrics(char out[200], tl_task_kind kind)
+{
+    size_t used = 0;
+    for (int m = 0; m < METRICS; m++)
+        if (table[m].kind == kind)
+            used += (size_t)snprintf(out + used, 200 - used, "%s%s", used ? ", " : "", table[m].name);
+    return out;
 }
 
 static int score_labels(tl_scored *out, scoring *s, tl_err *err)
@@ -97,25 +141,15 @@ static int score_labels(tl_scored *out, scoring *s, tl_err *err)
         for (int a = 0; a < K; a++)
             for (int b = 0; b < K; b++) out->confusion[a * K + b] += tl_confusion_at(s->c, a, b) / (double)s->n_seeds;
     }
-    TL_TRY(put_mean(out, s, "accuracy", out->items, true, err));
-    TL_TRY(put_statistic(out, s, "macro_f1", macro_f1, err));
+    TL_TRY(put_mean(out, s, ACCURACY, out->items, true, err));
+    TL_TRY(put_statistic(out, s, MACRO_F1, macro_f1, err));
     for (int i = 0; i < s->t->n_metrics; i++) {
-        const char *name = s->t->metrics[i];
-        if (strcmp(name, "kappa") == 0) TL_TRY(put_statistic(out, s, "kappa", kappa, err));
-        if (strcmp(name, "cost") == 0) TL_TRY(put_cost(out, s, err));
+        int m = find_metric(s->t, s->t->metrics[i]);
+        if (m == KAPPA) TL_TRY(put_statistic(out, s, KAPPA, kappa, err));
+        if (m == COST) TL_TRY(put_cost(out, s, err));
     }
     return 0;
 }
-
-enum {
-    ROUGE1,
-    ROUGE2,
-    ROUGE_L,
-    ROUGE_LSUM,
-    EXACT,
-    TEXT_METRICS
-};
-static const char *const text_metrics[TEXT_METRICS] = { "rouge1", "rouge2", "rougeL", "rougeLsum", "exact_match" };
 
 static int measure_texts(double *by_metric, const scoring *s, tl_err *err)
 {
@@ -137,8 +171,8 @@ static int score_texts(tl_scored *out, scoring *s, tl_err *err)
     if (!by_metric) return tl_fail(err, TL_ENOMEM, "metrics: no memory for %d items", s->n);
     int rc = measure_texts(by_metric, s, err);
     for (int m = 0; rc == 0 && m < TEXT_METRICS; m++)
-        rc = put_mean(out, s, text_metrics[m], by_metric + m * s->n, m == EXACT, err);
-    memcpy(out->items, by_metric + ROUGE1 * s->n, (size_t)s->n * sizeof *out->items);
+        rc = put_mean(out, s, ROUGE1 + m, by_metric + m * s->n, ROUGE1 + m == EXACT, err);
+    memcpy(out->items, by_metric, (size_t)s->n * sizeof *out->items);
     free(by_metric);
     for (int k = 0; rc == 0 && k < s->n_seeds; k++) {
         for (int i = 0; rc == 0 && i < s->n; i++) {
@@ -150,21 +184,16 @@ static int score_texts(tl_scored *out, scoring *s, tl_err *err)
     return rc;
 }
 
-static const char *const label_metrics[] = { "accuracy", "macro_f1", "kappa", "cost" };
-
 int tl_score_check(const tl_task *t, tl_err *err)
 {
-    bool labels = t->kind == TL_TASK_CLASSIFICATION;
-    const char *const *names = labels ? label_metrics : text_metrics;
-    int n = labels ? (int)(sizeof label_metrics / sizeof *label_metrics) : TEXT_METRICS;
     for (int i = 0; i < t->n_metrics; i++) {
-        int m = 0;
-        while (m < n && strcmp(t->metrics[i], names[m]) != 0) m++;
-        if (m == n)
-            return tl_fail(err, TL_EUNSUPPORTED, "%s: metric '%s' is not known for %s are", t->name, t->metrics[i],
-                           labels ? "labels; accuracy, macro_f1, kappa and cost"
-                                  : "texts; rouge1, rouge2, rougeL, rougeLsum and exact_match");
-        if (labels && strcmp(t->metrics[i], "cost") == 0 && !t->costs)
+        int m = find_metric(t, t->metrics[i]);
+        if (m < 0) {
+            char known[200];
+            return tl_fail(err, TL_EUNSUPPORTED, "%s: metric '%s' is not known for %s; %s are", t->name, t->metrics[i],
+                           t->kind == TL_TASK_CLASSIFICATION ? "labels" : "texts", list_metrics(known, t->kind));
+        }
+        if (m == COST && !t->costs)
             return tl_fail(err, TL_EDATA, "%s: the metric cost wants costs in task.yaml", t->name);
     }
     return 0;

@@ -13,9 +13,17 @@ enum {
     TL_SCORES_MAX = 16
 };
 
+/* A metric, as the table in score.c has it. */
+typedef struct tl_metric {
+    const char *name;
+    tl_task_kind kind;    /* of the tasks it is for */
+    bool lower_is_better; /* a cost, where for all others more is better */
+    bool share;           /* lies in 0..1 on any task */
+} tl_metric;
+
 typedef struct tl_scored {
     struct {
-        const char *name; /* static */
+        const tl_metric *metric; /* static */
         tl_interval value;
     } metrics[TL_SCORES_MAX];
     int n_metrics;

@@ -35,7 +35,7 @@ static tl_examples label_examples(tl_example *items)
 static const tl_interval *metric(const tl_scored *s, const char *name)
 {
     for (int i = 0; i < s->n_metrics; i++)
-        if (strcmp(s->metrics[i].name, name) == 0) return &s->metrics[i].value;
+        if (strcmp(s->metrics[i].metric->name, name) == 0) return &s->metrics[i].value;
     fail_msg("no metric %s", name);
     return NULL;
 }
@@ -75,13 +75,19 @@ TEST(one_seed_has_the_values_of_its_confusion_matrix)
         bool is_first = k == 0 || k == 3;
         CHECK_OK(tl_score(&s, &t, &e, k < 2 ? one : other, 1, k % 2, 1, &err), err);
         CHECK_INT(s.n_metrics, 4);
-        CHECK_STR(s.metrics[0].name, "accuracy");
-        CHECK_STR(s.metrics[1].name, "macro_f1");
+        CHECK_STR(s.metrics[0].metric->name, "accuracy");
+        CHECK_STR(s.metrics[1].metric->name, "macro_f1");
         check_value(&s, "accuracy", is_first ? 0.75 : 0.625);
         check_value(&s, "macro_f1", is_first ? f1_first : f1_second);
         check_value(&s, "kappa", is_first ? kappa_first : kappa_second);
         check_value(&s, "cost", is_first ? cost_first : cost_second);
         CHECK(s.per_seed[0] == (is_first ? 0.75 : 0.625));
+        for (int i = 0; i < s.n_metrics; i++) {
+            const tl_metric *m = s.metrics[i].metric;
+            bool cost = strcmp(m->name, "cost") == 0;
+            CHECK(m->lower_is_better == cost);
+            CHECK(m->share == (!cost && strcmp(m->name, "kappa") != 0));
+        }
         tl_scored_reset(&s);
     }
 }
@@ -139,12 +145,12 @@ TEST(a_metric_that_is_not_known_is_refused_with_those_that_are)
     const tl_predictions *list[] = { &a };
     tl_scored s;
     CHECK_INT(tl_score(&s, &t, &e, list, 1, false, 1, &err), TL_EUNSUPPORTED);
-    CHECK_HAS(err.text, "lights: metric 'auroc' is not known for labels; accuracy, macro_f1, kappa and cost are");
+    CHECK_HAS(err.text, "lights: metric 'auroc' is not known for labels; accuracy, macro_f1, kappa, cost are");
     CHECK(!s.items && !s.confusion);
     CHECK_INT(tl_score_check(&t, &err), TL_EUNSUPPORTED); /* and before anything is trained */
     t.kind = TL_TASK_GENERATION;
     CHECK_INT(tl_score_check(&t, &err), TL_EUNSUPPORTED);
-    CHECK_HAS(err.text, "metric 'kappa' is not known for texts; rouge1, rouge2, rougeL, rougeLsum and exact_match are");
+    CHECK_HAS(err.text, "metric 'kappa' is not known for texts; rouge1, rouge2, rougeL, rougeLsum, exact_match are");
 }
 
 TEST(a_cost_without_costs_is_refused)

@@ -169,7 +169,7 @@ static int put_metrics(json_t *out, const entry *e, int seed, const tl_work *w, 
     for (int i = 0; i < s.n_metrics; i++) {
         const tl_interval *v = &s.metrics[i].value;
         json_object_set_new(
-            out, s.metrics[i].name,
+            out, s.metrics[i].metric->name,
             json_pack("{s:f, s:f, s:f, s:i}", "value", v->value, "low", v->low, "high", v->high, "n", v->n));
     }
     tl_scored_reset(&s);
@@ -271,7 +271,10 @@ static int one_run(tl_compared *c, entry *e, int seed, const tl_work *w, const t
 
 static void show_metrics(const tl_scored *s, tl_named_interval *out)
 {
-    for (int i = 0; i < s->n_metrics; i++) out[i] = (tl_named_interval){ s->metrics[i].name, s->metrics[i].value };
+    for (int i = 0; i < s->n_metrics; i++) {
+        const tl_metric *m = s->metrics[i].metric;
+        out[i] = (tl_named_interval){ m->name, s->metrics[i].value, m->lower_is_better, m->share };
+    }
 }
 
 static int run_method(tl_compared *c, entry *e, const tl_work *w, const tl_compare_options *o, tl_err *err)
@@ -372,7 +375,7 @@ static int compare_neighbours(tl_compared *c, const tl_work *w, const tl_compare
 {
     int n = tl_task_split(w->task, TL_SPLIT_TEST)->n;
     tl_bootstrap how = tl_bootstrap_defaults(o->first_seed);
-    const char *metric = w->task->kind == TL_TASK_CLASSIFICATION ? "accuracy" : "rouge1";
+    const char *metric = c->entries[0].metrics[0].name;
     for (int i = 1; i < c->n && i <= COMPARISONS; i++) {
         const entry *a = &c->entries[i], *b = &c->entries[i - 1];
         tl_comparison *x = &c->comparisons[i - 1];

@@ -51,14 +51,14 @@ static void include_interval(range *r, const tl_interval *x)
     include(r, x->high);
 }
 
-/* Some air around the numbers; a share between 0 and 1 gets no axis beyond these. */
-static scale straight(range r, double from, double to)
+/* Some air around the numbers, but not beyond 0, nor beyond 1 for a share. */
+static scale straight(range r, bool share, double from, double to)
 {
     double air = (r.high - r.low) * 0.06;
     if (!(air > 0)) air = fmax(fabs(r.low) * 0.05, 1e-3);
     scale s = { r.low - air, r.high + air, from, to, false };
     if (r.low >= 0 && s.low < 0) s.low = 0;
-    if (r.low >= 0 && r.high <= 1 && s.high > 1) s.high = 1;
+    if (share && r.high <= 1 && s.high > 1) s.high = 1;
     return s;
 }
 
@@ -221,11 +221,9 @@ static void whisker(tl_page *page, const scale *x, const tl_interval *v, double 
     line(page, high, y - 4, high, y + 4, class);
 }
 
-static void rows_begin(tl_page *page, const char *title, const char *axis, const tl_plot_row *rows, int n, scale *x,
-                       range r)
+static void rows_begin(tl_page *page, const char *title, const char *axis, const scale *x, int n)
 {
     double bottom = 6 + (double)n * ROW;
-    *x = straight(r, label_width(rows, n), WIDTH - RIGHT);
     begin(page, title, bottom + FOOT);
     x_axis(page, x, 6, bottom, axis);
 }
@@ -241,10 +239,9 @@ static bool row_begin(tl_page *page, const scale *x, const tl_plot_row *row, dou
     return false;
 }
 
-void tl_plot_dots(tl_page *page, const char *title, const char *axis, const tl_plot_row *rows, int n)
+void tl_plot_dots(tl_page *page, const char *title, const char *axis, bool share, const tl_plot_row *rows, int n)
 {
     range r = empty;
-    scale x;
     for (int i = 0; i < n; i++) {
         include_interval(&r, &rows[i].value);
         for (int s = 0; s < rows[i].n_dots; s++) include(&r, rows[i].dots[s]);
@@ -253,7 +250,8 @@ void tl_plot_dots(tl_page *page, const char *title, const char *axis, const tl_p
         nothing(page);
         return;
     }
-    rows_begin(page, title, axis, rows, n, &x, r);
+    scale x = straight(r, share, label_width(rows, n), WIDTH - RIGHT);
+    rows_begin(page, title, axis, &x, n);
     for (int i = 0; i < n; i++) {
         double y = 6 + (i + 0.5) * ROW;
         if (!row_begin(page, &x, &rows[i], y)) continue;
@@ -270,14 +268,14 @@ void tl_plot_dots(tl_page *page, const char *title, const char *axis, const tl_p
 void tl_plot_bars(tl_page *page, const char *title, const char *axis, const tl_plot_row *rows, int n)
 {
     range r = empty;
-    scale x;
     for (int i = 0; i < n; i++) include_interval(&r, &rows[i].value);
     if (r.low > r.high) {
         nothing(page);
         return;
     }
     include(&r, 0); /* a bar has a length only from zero */
-    rows_begin(page, title, axis, rows, n, &x, r);
+    scale x = straight(r, false, label_width(rows, n), WIDTH - RIGHT);
+    rows_begin(page, title, axis, &x, n);
     double zero = place(&x, 0);
     for (int i = 0; i < n; i++) {
         double y = 6 + (i + 0.5) * ROW, to = place(&x, rows[i].value.value);
@@ -334,8 +332,8 @@ static double beside(const double *xs, const double *ys, int n, int i)
     return sum / crowd + (before - (crowd - 1) / 2.0) * 10;
 }
 
-void tl_plot_scatter(tl_page *page, const char *title, const char *x_name, const char *y_name, tl_plot_word_fn *x_word,
-                     const tl_plot_point *points, int n)
+void tl_plot_scatter(tl_page *page, const char *title, const char *x_name, const char *y_name, bool y_share,
+                     tl_plot_word_fn *x_word, const tl_plot_point *points, int n)
 {
     enum {
         HEIGHT = 250,
@@ -362,7 +360,7 @@ void tl_plot_scatter(tl_page *page, const char *title, const char *x_name, const
     }
     double lane = zero ? 58 : 0; /* the width of the zeros' own lane */
     bool some = costs.low <= costs.high;
-    scale y = straight(values, BOTTOM, TOP);
+    scale y = straight(values, y_share, BOTTOM, TOP);
     scale x =
         some ? logarithmic(costs, LEFT + lane, WIDTH - RIGHT) : (scale){ 1, 10, LEFT + lane, WIDTH - RIGHT, true };
     begin(page, title, HEIGHT);
@@ -438,7 +436,7 @@ void tl_plot_curve(tl_page *page, const char *title, int method, const tl_curve_
         nothing(page);
         return;
     }
-    scale y = straight(losses, BOTTOM, TOP), x = { steps.low, steps.high, LEFT, WIDTH - RIGHT, false };
+    scale y = straight(losses, false, BOTTOM, TOP), x = { steps.low, steps.high, LEFT, WIDTH - RIGHT, false };
     if (!(x.high > x.low)) x.high = x.low + 1;
     begin(page, title, HEIGHT);
     y_axis(page, &y, LEFT, WIDTH - RIGHT, "loss (nats a token)");

@@ -30,16 +30,17 @@ typedef const char *tl_plot_word_fn(char out[TL_WORD], double x);
 /* The method's mark, alone, as wide as a letter. */
 void tl_plot_mark(tl_page *page, int method);
 
-/* A row per method: a mark and a whisker; the single results are faint.  title is read aloud by a screen reader. */
-void tl_plot_dots(tl_page *page, const char *title, const char *axis, const tl_plot_row *rows, int n);
+/* A row per method: a mark and a whisker; the single results are faint.  title is read aloud by a screen reader.  The
+ * axis of a share ends at 1. */
+void tl_plot_dots(tl_page *page, const char *title, const char *axis, bool share, const tl_plot_row *rows, int n);
 
 /* A row per method: a bar from zero and a whisker. */
 void tl_plot_bars(tl_page *page, const char *title, const char *axis, const tl_plot_row *rows, int n);
 
 /* Quality against cost on a logarithmic axis.  A cost of zero has no place on one: it gets a lane of its
  * own, left of a break in the axis.  Where several marks would hide each other they stand side by side. */
-void tl_plot_scatter(tl_page *page, const char *title, const char *x_axis, const char *y_axis, tl_plot_word_fn *x_word,
-                     const tl_plot_point *points, int n);
+void tl_plot_scatter(tl_page *page, const char *title, const char *x_axis, const char *y_axis, bool y_share,
+                     tl_plot_word_fn *x_word, const tl_plot_point *points, int n);
 
 /* A training: the loss of each step as a thin line, the validation loss as a thick one with dots.  low to
  * high is the range of the y axis, so that several such figures can be compared. */

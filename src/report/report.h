@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "eval/interval.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -20,6 +21,8 @@
 typedef struct tl_named_interval {
     const char *name; /* borrowed, as all strings here: "accuracy", "macro_f1", "rouge1", ... */
     tl_interval value;
+    bool lower_is_better; /* a cost */
+    bool share;           /* lies in 0..1 on any task */
 } tl_named_interval;
 
 typedef struct tl_setting {

@@ -85,7 +85,7 @@ static void not_worse(tl_page *p, const tl_report *r, const char *best)
 
 static void headline(tl_page *p, const tl_report *r)
 {
-    const char *metric = tl_report_main_metric(r);
+    const tl_named_interval *metric = tl_report_main(r);
     int best = tl_report_best(r);
     char words[TL_WORD];
     tl_page_put(p, "<h1>");
@@ -93,11 +93,11 @@ static void headline(tl_page *p, const tl_report *r)
     if (best < 0) {
         tl_page_put(p, ": nothing was measured</h1>\n");
     } else {
-        const tl_interval *x = tl_metric_find(&r->methods[best], metric);
-        tl_page_put(p, ": the %s ", tl_metric_lower_is_better(metric) ? "lowest" : "highest");
-        tl_page_text(p, metric);
+        const tl_interval *x = tl_metric_find(&r->methods[best], metric->name);
+        tl_page_put(p, ": the %s ", metric->lower_is_better ? "lowest" : "highest");
+        tl_page_text(p, metric->name);
         tl_page_put(p, " measured is %s, with ", tl_word_interval(words, x));
-        best_names(p, r, best, metric);
+        best_names(p, r, best, metric->name);
         tl_page_put(p, "</h1>\n");
         not_worse(p, r, r->methods[best].name);
     }
@@ -219,8 +219,9 @@ static const char *tick_word(char out[TL_WORD], double x)
 
 static void quality_and_cost(tl_page *p, const tl_report *r, tl_plot_row *rows, tl_plot_point *points)
 {
-    const char *metric = tl_report_main_metric(r);
-    bool seeds = false;
+    const tl_named_interval *main = tl_report_main(r);
+    const char *metric = main ? main->name : NULL;
+    bool share = main && main->share, seeds = false;
     for (int i = 0; i < r->n_methods; i++) {
         const tl_method_result *m = &r->methods[i];
         const tl_interval *x = tl_metric_find(m, metric);
@@ -233,20 +234,20 @@ static void quality_and_cost(tl_page *p, const tl_report *r, tl_plot_row *rows, 
     legend(p, r);
     tl_page_put(p, "<div class=\"grid\">\n");
     figure_begin(p, "Quality");
-    tl_plot_dots(p, "Main metric of each method with its interval", metric ? metric : "not measured", rows,
+    tl_plot_dots(p, "Main metric of each method with its interval", metric ? metric : "not measured", share, rows,
                  r->n_methods);
     figure_end(p, seeds ? "Whiskers: 95 % interval. Faint dots: single seeds. The axis need not begin at zero."
                         : "Whiskers: 95 % interval. The axis need not begin at zero.");
     static const char caption[] = "Logarithmic x axis; a cost of zero stands apart. Marks that would hide each other "
                                   "stand side by side.";
     figure_begin(p, "Quality against time");
-    tl_plot_scatter(p, "Main metric against milliseconds per request", "ms per request", metric ? metric : "-",
+    tl_plot_scatter(p, "Main metric against milliseconds per request", "ms per request", metric ? metric : "-", share,
                     tick_word, points, r->n_methods);
     figure_end(p, caption);
     for (int i = 0; i < r->n_methods; i++) points[i].x = r->methods[i].cost.stored_bytes;
     figure_begin(p, "Quality against storage");
     tl_plot_scatter(p, "Main metric against bytes stored for the task", "bytes kept for the task, besides the base",
-                    metric ? metric : "-", tl_word_bytes, points, r->n_methods);
+                    metric ? metric : "-", share, tl_word_bytes, points, r->n_methods);
     figure_end(p, caption);
     for (int i = 0; i < r->n_methods; i++)
         rows[i] = (tl_plot_row){ r->methods[i].name, i, r->methods[i].forgetting, NULL, 0 };

@@ -85,7 +85,12 @@ static json_t *interval(writer *w, const tl_interval *x)
 static json_t *metrics(writer *w, const tl_named_interval *list, int n)
 {
     json_t *o = json_object();
-    for (int i = 0; i < n; i++) set_named(w, o, list[i].name, interval(w, &list[i].value));
+    for (int i = 0; i < n; i++) {
+        json_t *metric = interval(w, &list[i].value);
+        set(w, metric, "higher_is_better", json_boolean(!list[i].lower_is_better));
+        set(w, metric, "share", json_boolean(list[i].share));
+        set_named(w, o, list[i].name, metric);
+    }
     return o;
 }
 

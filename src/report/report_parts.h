@@ -35,14 +35,12 @@ int tl_comparison_words(tl_buf *out, const tl_comparison *c, tl_err *err);
 /* Whether p (or, without one, the interval) tells the two apart, at 0.05. */
 bool tl_comparison_differs(const tl_comparison *c);
 
-/* "accuracy": the first metric of the first method that has one, or NULL. */
+/* The first metric of the first method that has one, or NULL; and its name, "accuracy". */
+const tl_named_interval *tl_report_main(const tl_report *r);
 const char *tl_report_main_metric(const tl_report *r);
 
 /* The method's metric of that name, or NULL. */
 const tl_interval *tl_metric_find(const tl_method_result *m, const char *name);
-
-/* Whether less is better for the metric of that name: costs, losses, errors. */
-bool tl_metric_lower_is_better(const char *name);
 
 /* The place of the method with the best main metric, -1 where none was measured. */
 int tl_report_best(const tl_report *r);

@@ -29,11 +29,16 @@ static const double scores[5][3] = { { 0.412, 0.412, 0.412 },
                                      { 0.69, 0.71, NAN } };
 static const tl_setting settings[] = { { "learning_rate", "0.002" }, { "r", "8" }, { "<i>note", "a & b" } };
 static const tl_named_interval metrics[5][2] = {
-    { { "accuracy", { 0.412, 0.369, 0.455, 500 } }, { "macro_f1", { 0.38, 0.338, 0.421, 500 } } },
-    { { "accuracy", { 0.512, 0.468, 0.556, 500 } }, { "macro_f1", { 0.495, 0.45, 0.538, 500 } } },
-    { { "accuracy", { 0.713, 0.672, 0.751, 500 } }, { "macro_f1", { 0.702, 0.66, 0.742, 500 } } },
-    { { "accuracy", { 0.731, 0.69, 0.768, 500 } }, { "macro_f1", { 0.722, 0.68, 0.76, 500 } } },
-    { { "accuracy", { 0.7, 0.658, 0.738, 500 } }, { "macro_f1", { NAN, NAN, NAN, 0 } } },
+    { { .name = "accuracy", .value = { 0.412, 0.369, 0.455, 500 }, .share = true },
+      { .name = "macro_f1", .value = { 0.38, 0.338, 0.421, 500 }, .share = true } },
+    { { .name = "accuracy", .value = { 0.512, 0.468, 0.556, 500 }, .share = true },
+      { .name = "macro_f1", .value = { 0.495, 0.45, 0.538, 500 }, .share = true } },
+    { { .name = "accuracy", .value = { 0.713, 0.672, 0.751, 500 }, .share = true },
+      { .name = "macro_f1", .value = { 0.702, 0.66, 0.742, 500 }, .share = true } },
+    { { .name = "accuracy", .value = { 0.731, 0.69, 0.768, 500 }, .share = true },
+      { .name = "macro_f1", .value = { 0.722, 0.68, 0.76, 500 }, .share = true } },
+    { { .name = "accuracy", .value = { 0.7, 0.658, 0.738, 500 }, .share = true },
+      { .name = "macro_f1", .value = { NAN, NAN, NAN, 0 }, .share = true } },
 };
 static const tl_comparison comparisons[3] = {
     { "lora", "few-shot", { 0.201, 0.158, 0.245, 500 }, 1e-9, "exact McNemar" },
@@ -114,7 +119,7 @@ static tl_report hostile_report(void)
     static const char *const bad_labels[LABELS] = { HOSTILE, HOSTILE "2", "</td></table>" };
     static const tl_comparison bad = { HOSTILE, HOSTILE, { 0.1, 0.05, 0.2, 5 }, NAN, HOSTILE };
     static const tl_setting bad_setting = { HOSTILE, HOSTILE };
-    static tl_named_interval bad_metric = { HOSTILE, { 0.5, 0.4, 0.6, 10 } };
+    static tl_named_interval bad_metric = { .name = HOSTILE, .value = { 0.5, 0.4, 0.6, 10 } };
     tl_report r = made_report();
     r.task_name = r.task_kind = r.task_description = r.task_provenance = HOSTILE;
     r.base_name = r.base_type = r.general_name = r.command = r.version = r.backend = r.machine = r.started = HOSTILE;
@@ -233,7 +238,9 @@ TEST(report_json_holds_the_documented_fields_and_no_other)
     json_t *m = json_array_get(json_object_get(o, "methods"), 3);
     check_keys(m, "name metrics metrics_raw confusion forgetting cost seeds seed_scores settings curve");
     json_t *accuracy = json_object_get(json_object_get(m, "metrics"), "accuracy");
-    check_keys(accuracy, "value low high n");
+    check_keys(accuracy, "value low high n higher_is_better share");
+    CHECK(json_is_true(json_object_get(accuracy, "higher_is_better")));
+    CHECK(json_is_true(json_object_get(accuracy, "share")));
     CHECK(number_at(accuracy, "value") == 0.731 && number_at(accuracy, "low") == 0.69);
     CHECK(number_at(accuracy, "high") == 0.768 && number_at(accuracy, "n") == 500);
     json_t *row = json_array_get(json_object_get(m, "confusion"), 1);
@@ -334,6 +341,30 @@ TEST(report_html_is_one_well_formed_file_that_loads_nothing)
     scratch_end();
 }
 
+TEST(the_best_by_a_metric_of_which_less_is_better_has_the_lowest)
+{
+    scratch_begin();
+    tl_report r = made_report();
+    tl_named_interval ratings[5]; /* no word in the name says so */
+    for (int i = 0; i < 5; i++) {
+        ratings[i] = metrics[i][0];
+        ratings[i].name = "misgrading";
+        ratings[i].lower_is_better = true;
+        ratings[i].share = false;
+        methods[i].metrics = &ratings[i];
+        methods[i].n_metrics = 1;
+    }
+    char *text = written(&r, "report.json"), *html = slurp(scratch("report.html"));
+    CHECK_HAS(html, "triage: the lowest misgrading measured is 0.412 [0.369, 0.455], with zero-shot");
+    json_t *o = json_loads(text, 0, NULL), *m = json_array_get(json_object_get(o, "methods"), 0);
+    json_t *metric = json_object_get(json_object_get(m, "metrics"), "misgrading");
+    CHECK(json_is_false(json_object_get(metric, "higher_is_better")));
+    CHECK(json_is_false(json_object_get(metric, "share")));
+    json_decref(o);
+    free(text), free(html);
+    scratch_end();
+}
+
 TEST(a_report_of_nothing_is_written_too)
 {
     scratch_begin();
@@ -358,7 +389,9 @@ TEST(odd_numbers_stay_inside_the_figures)
         static tl_curve_point odd_curve[N];
         for (int i = 0; i < N; i++) odd_curve[i] = (tl_curve_point){ i, odd[i], odd[(i + a) % N] };
         for (int i = 0; i < 5; i++) {
-            m[i] = (tl_named_interval){ "accuracy", { odd[(a + i) % N], odd[(a + 2 * i) % N], odd[(a + 3) % N], -1 } };
+            m[i] = (tl_named_interval){ .name = "accuracy",
+                                        .value = { odd[(a + i) % N], odd[(a + 2 * i) % N], odd[(a + 3) % N], -1 },
+                                        .share = true };
             methods[i].metrics = &m[i];
             methods[i].n_metrics = 1;
             methods[i].n_metrics_raw = 0;
@@ -514,7 +547,8 @@ TEST(a_table_that_cannot_be_written_is_an_error)
 
 RUN_TESTS(CASE(report_json_holds_the_documented_fields_and_no_other), CASE(what_was_not_measured_is_null_and_a_dash),
           CASE(no_name_becomes_markup_or_breaks_a_file), CASE(a_name_that_stands_twice_is_refused),
-          CASE(report_html_is_one_well_formed_file_that_loads_nothing), CASE(a_report_of_nothing_is_written_too),
+          CASE(report_html_is_one_well_formed_file_that_loads_nothing),
+          CASE(the_best_by_a_metric_of_which_less_is_better_has_the_lowest), CASE(a_report_of_nothing_is_written_too),
           CASE(odd_numbers_stay_inside_the_figures), CASE(a_long_training_makes_no_long_page_and_keeps_its_peak),
           CASE(the_table_fits_the_terminal_and_says_what_it_left_out),
           CASE(pairs_are_told_in_words_with_the_better_one_above), CASE(no_name_moves_the_cursor_or_breaks_the_columns),

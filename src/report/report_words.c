@@ -153,11 +153,17 @@ int tl_comparison_words(tl_buf *out, const tl_comparison *c, tl_err *err)
     return c->test ? tl_buf_printf(out, err, " (%s)", c->test) : 0;
 }
 
-const char *tl_report_main_metric(const tl_report *r)
+const tl_named_interval *tl_report_main(const tl_report *r)
 {
     for (int i = 0; i < r->n_methods; i++)
-        if (r->methods[i].n_metrics > 0) return r->methods[i].metrics[0].name;
+        if (r->methods[i].n_metrics > 0) return &r->methods[i].metrics[0];
     return NULL;
+}
+
+const char *tl_report_main_metric(const tl_report *r)
+{
+    const tl_named_interval *main = tl_report_main(r);
+    return main ? main->name : NULL;
 }
 
 const tl_interval *tl_metric_find(const tl_method_result *m, const char *name)
@@ -167,24 +173,16 @@ const tl_interval *tl_metric_find(const tl_method_result *m, const char *name)
     return NULL;
 }
 
-bool tl_metric_lower_is_better(const char *name)
-{
-    static const char *const words[] = { "cost", "loss", "error", "perplexity", "brier", "ece", "mae", "unanswered" };
-    for (size_t i = 0; name && i < sizeof words / sizeof *words; i++)
-        if (strstr(name, words[i])) return true;
-    return false;
-}
-
 int tl_report_best(const tl_report *r)
 {
-    const char *name = tl_report_main_metric(r);
-    bool lower = tl_metric_lower_is_better(name);
+    const tl_named_interval *metric = tl_report_main(r);
     int best = -1;
+    if (!metric) return best;
     double best_value = 0;
     for (int i = 0; i < r->n_methods; i++) {
-        const tl_interval *x = tl_metric_find(&r->methods[i], name);
+        const tl_interval *x = tl_metric_find(&r->methods[i], metric->name);
         if (!x || !isfinite(x->value)) continue;
-        if (best < 0 || (lower ? x->value < best_value : x->value > best_value)) {
+        if (best < 0 || (metric->lower_is_better ? x->value < best_value : x->value > best_value)) {
             best = i;
             best_value = x->value;
         }
