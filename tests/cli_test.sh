@@ -96,7 +96,7 @@ check "a corpus that cannot be read teaches none" refused 1 "cannot be read" tok
 pretrain() {
     name=$1
     shift
-    "$tailor" pretrain --config "$work/config.json" --tokenizer "$work/tokenizer" --data "$work/corpus.jsonl" \
+    "$tailor" pretrain --config "$work/config.json" --tokenizer "$work/tokenizer" --data "${data:-$work/corpus.jsonl}" \
         --output "$work/$name" --init normal --tokens 10240 --batch-tokens 256 --micro-batch 256 --warmup 5 \
         --precision f32 "$@" 2>"$work/said"
 }
@@ -112,6 +112,14 @@ check "stopped and resumed it has the same bytes" \
         pretrain parts && same_base base parts'
 check "a checkpoint of other settings is refused" refused 2 "other settings" pretrain --config "$work/config.json" \
     --tokenizer "$work/tokenizer" --data "$work/corpus.jsonl" --output "$work/parts" --init normal --tokens 512
+# A path of 1,300 bytes in front of the setting that differs.
+deep=$work/$(printf '%0250d/%0250d/%0250d/%0250d/%0250d' 0 0 0 0 0)
+mkdir -p "$deep" && cp "$work/corpus.jsonl" "$deep/corpus.jsonl"
+check "also where the data's path is long" eval '
+    data=$deep/corpus.jsonl pretrain deep --stop-after 1 &&
+    refused 2 "seed 2" pretrain --config "$work/config.json" --tokenizer "$work/tokenizer" \
+        --data "$deep/corpus.jsonl" --output "$work/deep" --init normal --tokens 10240 --batch-tokens 256 \
+        --micro-batch 256 --warmup 5 --precision f32 --seed 2'
 
 # Ctrl-C at a known moment: the config comes through a pipe, and is written when the signal has been sent; so the run
 # stops behind its first step.

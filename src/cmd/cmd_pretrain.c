@@ -1,4 +1,5 @@
 /* cmd_pretrain.c - train a base from nothing on a corpus of JSON lines; stops and resumes. */
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/interrupt.h"
 #include "base/log.h"
@@ -77,7 +78,8 @@ typedef struct run {
     tl_sample ahead; /* read, and left for the next step */
     bool has_ahead;
     long place, ahead_place; /* in the data: behind the step's samples; before ahead */
-    char checkpoint[4096], text[1000];
+    char checkpoint[4096];
+    tl_buf text; /* the settings that a resume must repeat */
 } run;
 
 /* Samples for one step: documents while they fit into batch_tokens rows. */
@@ -125,7 +127,7 @@ static int write_base(run *r, tl_err *err)
 
 static int save(run *r, tl_err *err)
 {
-    return tl_checkpoint_save(r->trainer, r->checkpoint, r->text, r->place, err);
+    return tl_checkpoint_save(r->trainer, r->checkpoint, r->text.data, r->place, err);
 }
 
 static int train(run *r, long total, tl_err *err)
@@ -203,21 +205,20 @@ static int prepare(run *r, long *total, tl_err *err)
     t.table_lr_ratio = (float)o.table_lr_ratio;
     t.max_rows = o.max_rows;
     TL_TRY(tl_trainer_create(&r->trainer, r->model, NULL, &r->stream, &t, err));
-    snprintf(r->text, sizeof r->text,
-             "base %s data %s tokens %.0f batch %d micro %d init %s lr %g ratio %g %s %g warmup %d beta2 %g decay %g "
-             "clip %g "
-             "text %g "
-             "%s seed %d",
-             o.base ? o.base : "new", o.data, o.tokens, o.batch_tokens, o.max_rows, o.init, o.lr, o.table_lr_ratio,
-             o.schedule, o.last_ratio, o.warmup, o.beta2, o.weight_decay, o.clip, o.text_weight, o.precision, o.seed);
-    snprintf(r->checkpoint, sizeof r->checkpoint, "%s.checkpoint", o.output);
-    return 0;
+    if (snprintf(r->checkpoint, sizeof r->checkpoint, "%s.checkpoint", o.output) >= (int)sizeof r->checkpoint)
+        return tl_fail(err, TL_EUSAGE, "--output: a path of %zu bytes is too long", strlen(o.output));
+    return tl_buf_printf(
+        &r->text, err,
+        "base %s data %s tokens %.0f batch %d micro %d init %s lr %g ratio %g %s %g warmup %d beta2 %g "
+        "decay %g clip %g text %g %s seed %d",
+        o.base ? o.base : "new", o.data, o.tokens, o.batch_tokens, o.max_rows, o.init, o.lr, o.table_lr_ratio,
+        o.schedule, o.last_ratio, o.warmup, o.beta2, o.weight_decay, o.clip, o.text_weight, o.precision, o.seed);
 }
 
 static int resume(run *r, tl_err *err)
 {
     if (access(r->checkpoint, F_OK) != 0) return 0;
-    TL_TRY(tl_checkpoint_load(r->trainer, r->checkpoint, r->text, &r->place, err));
+    TL_TRY(tl_checkpoint_load(r->trainer, r->checkpoint, r->text.data, &r->place, err));
     TL_TRY(tl_corpus_seek(r->corpus, r->place, err));
     tl_log("pretrain: going on from step %ld of %s", r->trainer->step, r->checkpoint);
     return 0;
@@ -234,6 +235,7 @@ static void release(run *r)
     tl_corpus_close(r->corpus);
     tl_tokenizer_free(r->tokenizer);
     tl_stream_free(&r->stream);
+    tl_buf_reset(&r->text);
 }
 
 static int run_pretrain(int argc, char **argv, tl_err *err)
@@ -245,7 +247,7 @@ static int run_pretrain(int argc, char **argv, tl_err *err)
     if (!o.base && !o.config) return tl_fail(err, TL_EUSAGE, "tailor pretrain: --config or --base is wanted");
     if (!o.tokenizer || !o.data || !o.output)
         return tl_fail(err, TL_EUSAGE, "tailor pretrain: --tokenizer, --data and --output are wanted");
-    run r = { 0 };
+    run r = { .text = tl_buf_make(1 << 16) };
     long total = 0;
     int rc = prepare(&r, &total, err);
     if (rc == 0) rc = resume(&r, err);

@@ -85,6 +85,19 @@ static bool whole_number(const char *text, long *out)
     return errno == 0 && end != text && *end == '\0' && *out >= 0;
 }
 
+/* Both from the word before the first that differs, its name: a description can be longer than a sentence. */
+static int other_settings(const char *path, const char *was, const char *run, tl_err *err)
+{
+    size_t before = 0, word = 0;
+    for (size_t at = 0; was[at] && was[at] == run[at]; at++) {
+        if (was[at] != ' ') continue;
+        before = word;
+        word = at + 1;
+    }
+    return tl_fail(err, TL_EUSAGE, "%s: was made by a run with other settings (%.200s), this one has (%.200s)", path,
+                   was + before, run + before);
+}
+
 int tl_checkpoint_load(tl_trainer *t, const char *path, const char *run, long *place, tl_err *err)
 {
     tl_safetensors *s = NULL;
@@ -96,8 +109,7 @@ int tl_checkpoint_load(tl_trainer *t, const char *path, const char *run, long *p
     if (!was || !step || !at || !flops)
         rc = tl_fail(err, TL_EFORMAT, "%s: not a checkpoint: step, place, flops or run is missing", path);
     else if (strcmp(was, run) != 0)
-        rc = tl_fail(err, TL_EUSAGE, "%s: was made by a run with other settings (%s), this one has (%s)", path, was,
-                     run);
+        rc = other_settings(path, was, run, err);
     else if (!whole_number(step, &steps) || !whole_number(at, &there))
         rc = tl_fail(err, TL_EFORMAT, "%s: step '%s' or place '%s' is not a whole number", path, step, at);
     else
