@@ -5,6 +5,7 @@
 #include "base/rng.h"
 #include "base/size.h"
 #include "tests/check.h"
+#include "tests/failing_malloc.h"
 
 TEST(a_failure_carries_its_code_and_sentence)
 {
@@ -86,6 +87,20 @@ TEST(sha256_agrees_with_the_standard)
     CHECK_STR(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
+TEST(a_hash_takes_no_memory_so_it_cannot_fail)
+{
+    if (!FAILING_MALLOC) SKIP("the sanitizer has the allocator");
+    failing_malloc_begin(0);
+    tl_hash h = tl_hash_bytes("ab", 2);
+    h = tl_hash_chain(&h, "c", 1);
+    failing_malloc_end();
+    CHECK(!failing_malloc_hit);
+    char hex[65];
+    tl_hash_hex(hex, &h);
+    CHECK(strlen(hex) == 64);
+}
+
 RUN_TESTS(CASE(a_failure_carries_its_code_and_sentence), CASE(products_that_do_not_fit_are_noticed),
           CASE(measuring_an_arena_gives_the_size_it_needs), CASE(a_seed_repeats_and_streams_differ),
-          CASE(a_buffer_stops_at_its_limit), CASE(sha256_agrees_with_the_standard))
+          CASE(a_buffer_stops_at_its_limit), CASE(sha256_agrees_with_the_standard),
+          CASE(a_hash_takes_no_memory_so_it_cannot_fail))
