@@ -25,6 +25,7 @@ LIBS    = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm
 # The kernels of src/backend/cpu are one source, compiled once per instruction set.
 ISA_avx2   = -DTL_ISA=avx2 -mavx2 -mfma -O3
 ISA_avx512 = -DTL_ISA=avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mfma -mprefer-vector-width=512 -O3
+ISA_amx    = $(subst avx512 -mavx512f,amx -mavx512f,$(ISA_avx512)) -mamx-tile -mamx-bf16
 
 SRC     := $(filter-out %_test.c,$(shell find src -name '*.c' | sort))
 CPU     := $(filter src/backend/cpu/%,$(SRC))
@@ -33,7 +34,7 @@ CMD     := $(filter src/cmd/%,$(SRC))
 GEN     := $(shell find tools/generate -name '*.c' | sort)
 TESTSRC := $(shell find src tests tools -name '*_test.c' | sort)
 
-LIBOBJ  := $(LIBSRC:%.c=$(BUILD)/%.o) $(foreach isa,avx2 avx512,$(CPU:%.c=$(BUILD)/$(isa)/%.o))
+LIBOBJ  := $(LIBSRC:%.c=$(BUILD)/%.o) $(foreach isa,avx2 avx512 amx,$(CPU:%.c=$(BUILD)/$(isa)/%.o))
 TESTS   := $(foreach t,$(TESTSRC),$(BUILD)/tests/$(notdir $(t:.c=)))
 
 all: $(BUILD)/tailor $(if $(GEN),$(BUILD)/tailor-generate)
@@ -63,6 +64,11 @@ $(BUILD)/avx512/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC   $@"
 	@$(CC) $(ALLCFLAGS) $(ISA_avx512) -MMD -MP -c -o $@ $<
+
+$(BUILD)/amx/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC   $@"
+	@$(CC) $(ALLCFLAGS) $(ISA_amx) -MMD -MP -c -o $@ $<
 
 # A test program is one *_test.c and the library; its name is that of the file.
 define test_rule

@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Fastest first. */
-static const tl_backend *const backends[] = { &tl_backend_avx512, &tl_backend_avx2, &tl_backend_ref };
+static const tl_backend *const backends[] = { &tl_backend_amx, &tl_backend_avx512, &tl_backend_avx2, &tl_backend_ref };
 
 enum {
     BACKENDS = sizeof backends / sizeof backends[0]
@@ -51,7 +51,7 @@ int tl_backend_pick(const tl_backend **out, tl_err *err)
             return tl_fail(err, TL_EUNSUPPORTED,
                            "TAILOR_BACKEND is %s, which this CPU cannot run; the best it can is %s", name,
                            all[0]->name);
-    return tl_fail(err, TL_EUSAGE, "TAILOR_BACKEND is '%s', wanted avx512, avx2 or ref", name);
+    return tl_fail(err, TL_EUSAGE, "TAILOR_BACKEND is '%s', wanted amx, avx512, avx2 or ref", name);
 }
 
 /* What one thread may need: TL_PRODUCT_SCRATCH for the packed blocks of a product, and for attention 16 rows of scores

@@ -1,8 +1,8 @@
 /* backend.h - the table of kernels, and the contract of each row.
  *
  * The model knows this table and nothing below it.  `ref` fills every row in plain C and is their definition;
- * avx2 and avx512 replace what they are better at.  The best usable one is taken at start (TAILOR_BACKEND=ref,
- * avx2 or avx512 forces one) and named in the log.
+ * avx2, avx512 and amx replace what they are better at.  The best usable one is taken at start (TAILOR_BACKEND=ref,
+ * avx2, avx512 or amx forces one) and named in the log.
  *
  * Shapes.  Activations are f32, row-major, over a ragged batch of tokens: [N, D].  Weights are [O, I], one row an
  * output, as they lie on disk, in f32 or bf16.  Letters: N tokens, D model width, H query heads, G key/value heads,
@@ -184,7 +184,7 @@ typedef struct tl_backend {
     double (*sum_squares)(tl_stream *s, const float *x, size_t n);
 } tl_backend;
 
-extern const tl_backend tl_backend_ref, tl_backend_avx2, tl_backend_avx512;
+extern const tl_backend tl_backend_ref, tl_backend_avx2, tl_backend_avx512, tl_backend_amx;
 
 /* The fastest usable back end, or the one TAILOR_BACKEND names; an unknown or unusable name is an error. */
 int tl_backend_pick(const tl_backend **out, tl_err *err);

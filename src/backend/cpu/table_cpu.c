@@ -1,15 +1,39 @@
 /* table_cpu.c - the table of this instruction set, and whether this machine has it. */
 #include "backend/cpu/cpu.h"
 
+#ifdef __AMX_BF16__
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* The CPU has the tiles (CPUID leaf 7: edx bit 22 amx-bf16, bit 24 amx-tile), and the kernel grants this process their
+ * 8 KiB of state (Linux 5.16: Documentation/arch/x86/xstate.rst); threads started later inherit the grant. */
+static bool tiles_granted(void)
+{
+    enum {
+        ARCH_REQ_XCOMP_PERM = 0x1023,
+        XFEATURE_XTILEDATA = 18
+    };
+    unsigned a, b, c, d;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & 1u << 22) || !(d & 1u << 24)) return false;
+    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+}
+#else
+static bool tiles_granted(void)
+{
+    return true; /* none are asked for */
+}
+#endif
+
 static bool usable(void)
 {
     __builtin_cpu_init();
 #ifdef __AVX512F__
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512bf16");
+           __builtin_cpu_supports("avx512bf16") && tiles_granted();
 #else
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && tiles_granted();
 #endif
 }
 
