@@ -24,7 +24,7 @@ enum {
 static const tl_metric table[METRICS] = {
     [ACCURACY] = { "accuracy", TL_TASK_CLASSIFICATION, .share = true },
     [MACRO_F1] = { "macro_f1", TL_TASK_CLASSIFICATION, .share = true },
-    [KAPPA] = { "kappa", TL_TASK_CLASSIFICATION }, /* below 0 where chance agrees more */
+    [KAPPA] = { "kappa", TL_TASK_CLASSIFICATION, .share = false }, /* below 0 where chance agrees more */
     [COST] = { "cost", TL_TASK_CLASSIFICATION, .lower_is_better = true },
     [ROUGE1] = { "rouge1", TL_TASK_GENERATION, .share = true },
     [ROUGE2] = { "rouge2", TL_TASK_GENERATION, .share = true },
