@@ -1,12 +1,10 @@
 /* adapter_test.c - adapters in PEFT's format: what goes around, and what is refused and how. */
 #define _GNU_SOURCE /* nftw */
 #include "model/adapter.h"
-#include "tests/check.h"
-#include "tests/scratch.h"
+#include "tests/edited_tensors.h"
 
 #include "io/atomic.h"
 #include "io/json.h"
-#include "io/safetensors.h"
 
 #define LLAMA "tests/golden/model/llama"
 #define GPT2  "tests/golden/model/gpt2"
@@ -198,25 +196,6 @@ TEST(an_adapter_for_another_base_is_refused)
     tl_model_free(third);
 }
 
-/* Save the adapter's tensors again after a change. */
-typedef struct edit {
-    tl_stored tensors[64];
-    int n;
-} edit;
-
-static void rewrite(void (*change)(edit *e))
-{
-    tl_err err = { 0 };
-    tl_safetensors *s = NULL;
-    edit e = { 0 };
-    const char *path = scratch("adapter_model.safetensors");
-    CHECK_OK(tl_safetensors_open(&s, path, &err), err);
-    for (int i = 0; i < tl_safetensors_count(s); i++) e.tensors[e.n++] = *tl_safetensors_at(s, i);
-    change(&e);
-    CHECK_OK(tl_safetensors_save(path, e.tensors, e.n, NULL, 0, &err), err);
-    tl_safetensors_close(s);
-}
-
 static float numbers[4096];
 
 static void lose_one(edit *e)
@@ -274,7 +253,7 @@ TEST(tensors_missing_unmatched_misshapen_idle_or_not_numbers_are_refused)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         scratch_begin();
         write_scratch(a);
-        rewrite(cases[i].change);
+        edited_tensors("adapter_model.safetensors", cases[i].change);
         tl_err err = load_fails(m, cases[i].code);
         CHECK_HAS(err.text, cases[i].says);
         CHECK_HAS(err.text, "adapter_model.safetensors");

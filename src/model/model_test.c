@@ -1,13 +1,11 @@
 /* model_test.c - bases on disk: what is read back, and what is refused and how. */
 #define _GNU_SOURCE /* nftw */
 #include "model/model.h"
-#include "tests/check.h"
-#include "tests/scratch.h"
+#include "tests/edited_tensors.h"
 
 #include "base/hash.h"
 #include "io/atomic.h"
 #include "io/json.h"
-#include "io/safetensors.h"
 #include "model/init.h"
 #include "model/names.h"
 
@@ -54,33 +52,6 @@ static tl_err open_fails(int code)
     CHECK_INT(tl_model_open(&m, scratch_dir, &err), code);
     CHECK(m == NULL);
     return err;
-}
-
-/* Save the base's tensors again, after change has had its way with them. */
-typedef struct edit {
-    tl_stored tensors[80];
-    int n;
-} edit;
-
-static void rewrite(void (*change)(edit *e))
-{
-    tl_err err = { 0 };
-    tl_safetensors *s = NULL;
-    edit e = { 0 };
-    const char *path = scratch("model.safetensors");
-    CHECK_OK(tl_safetensors_open(&s, path, &err), err);
-    for (int i = 0; i < tl_safetensors_count(s); i++) e.tensors[e.n++] = *tl_safetensors_at(s, i);
-    change(&e);
-    CHECK_OK(tl_safetensors_save(path, e.tensors, e.n, NULL, 0, &err), err);
-    tl_safetensors_close(s);
-}
-
-static tl_stored *named(edit *e, const char *name)
-{
-    for (int i = 0; i < e->n; i++)
-        if (strcmp(e->tensors[i].name, name) == 0) return &e->tensors[i];
-    fail_msg("no tensor %s", name);
-    return NULL;
 }
 
 TEST(parameters_are_counted_once_and_products_without_tables)
@@ -208,7 +179,7 @@ static uint16_t halves[88];
 
 static void to_f16(edit *e)
 {
-    tl_stored *t = named(e, "model.embed_tokens.weight");
+    tl_stored *t = edit_find(e, "model.embed_tokens.weight");
     for (int i = 0; i < 88; i++) halves[i] = (uint16_t)(0x3c00 + i); /* 1 + i/1024 */
     t->dtype = TL_DTYPE_F16;
     t->data = halves;
@@ -221,7 +192,7 @@ TEST(f16_weights_are_read_as_f32)
     tl_model *m = NULL;
     scratch_begin();
     write_base(llama_text, TL_DTYPE_F32);
-    rewrite(to_f16);
+    edited_tensors("model.safetensors", to_f16);
     CHECK_OK(tl_model_open(&m, scratch_dir, &err), err);
     CHECK_INT(m->tokens.dtype, TL_DTYPE_F32);
     for (int i = 0; i < 88; i++) CHECK(tl_weight_f32(&m->tokens)[i] == 1 + (float)i / 1024);
@@ -243,7 +214,7 @@ TEST(gpt2_without_its_prefix_and_with_its_masks_is_read)
     tl_model *m = NULL;
     scratch_begin();
     write_base(gpt2_text, TL_DTYPE_F32);
-    rewrite(drop_prefix);
+    edited_tensors("model.safetensors", drop_prefix);
     CHECK_OK(tl_model_open(&m, scratch_dir, &err), err);
     tl_model_free(m);
     scratch_end();
@@ -251,7 +222,7 @@ TEST(gpt2_without_its_prefix_and_with_its_masks_is_read)
 
 static void add_head(edit *e)
 {
-    e->tensors[e->n] = *named(e, "model.embed_tokens.weight");
+    e->tensors[e->n] = *edit_find(e, "model.embed_tokens.weight");
     e->tensors[e->n++].name = "lm_head.weight";
 }
 
@@ -268,11 +239,11 @@ TEST(a_tied_base_may_repeat_its_table_as_head_but_not_change_it)
     tl_model *m = NULL;
     scratch_begin();
     write_base(llama_text, TL_DTYPE_F32);
-    rewrite(add_head);
+    edited_tensors("model.safetensors", add_head);
     CHECK_OK(tl_model_open(&m, scratch_dir, &err), err);
     tl_model_free(m);
     write_base(llama_text, TL_DTYPE_F32);
-    rewrite(add_other_head);
+    edited_tensors("model.safetensors", add_other_head);
     err = open_fails(TL_EFORMAT);
     CHECK_HAS(err.text, "lm_head.weight differs from model.embed_tokens.weight");
     scratch_end();
@@ -280,7 +251,7 @@ TEST(a_tied_base_may_repeat_its_table_as_head_but_not_change_it)
 
 static void lose_tensor(edit *e)
 {
-    *named(e, "model.layers.1.mlp.up_proj.weight") = e->tensors[e->n - 1];
+    *edit_find(e, "model.layers.1.mlp.up_proj.weight") = e->tensors[e->n - 1];
     e->n--;
 }
 
@@ -292,21 +263,21 @@ static void add_tensor(edit *e)
 
 static void turn_tensor(edit *e)
 {
-    tl_stored *t = named(e, "model.layers.0.mlp.down_proj.weight");
+    tl_stored *t = edit_find(e, "model.layers.0.mlp.down_proj.weight");
     t->dims[0] = 10;
     t->dims[1] = 8;
 }
 
 static void as_integers(edit *e)
 {
-    named(e, "model.norm.weight")->dtype = TL_DTYPE_I32;
+    edit_find(e, "model.norm.weight")->dtype = TL_DTYPE_I32;
 }
 
 static float spoiled[96];
 
 static void spoil(edit *e)
 {
-    tl_stored *t = named(e, "model.layers.1.self_attn.q_proj.weight");
+    tl_stored *t = edit_find(e, "model.layers.1.self_attn.q_proj.weight");
     memcpy(spoiled, t->data, sizeof spoiled);
     spoiled[95] = NAN;
     t->data = spoiled;
@@ -335,7 +306,7 @@ TEST(tensors_missing_extra_misshapen_or_not_numbers_are_refused_by_name)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         scratch_begin();
         write_base(llama_text, TL_DTYPE_F32);
-        rewrite(cases[i].change);
+        edited_tensors("model.safetensors", cases[i].change);
         tl_err err = open_fails(cases[i].code);
         CHECK_HAS(err.text, cases[i].says[0]);
         CHECK_HAS(err.text, cases[i].says[1]);

@@ -448,7 +448,7 @@ TEST(a_long_training_makes_no_long_page_and_keeps_its_peak)
 /* Every line within width columns; the text is ASCII. */
 static void check_width(const char *text, int width)
 {
-    for (const char *s = text; *s; s += strcspn(s, "\n") + 1)
+    for (const char *s = text; s && *s; s += strcspn(s, "\n") + 1)
         if (strcspn(s, "\n") > (size_t)width) fail_msg("wider than %d: '%.*s'", width, (int)strcspn(s, "\n"), s);
 }
 

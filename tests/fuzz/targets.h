@@ -67,6 +67,7 @@ static inline void fuzz_safetensors(const uint8_t *bytes, size_t size)
         fuzz_check(tl_safetensors_find(s, t->name) == t);
         for (size_t k = 0; k < t->bytes; k++) sum += ((const uint8_t *)t->data)[k];
     }
+    (void)sum;
     tl_safetensors_meta(s, "format");
     tl_safetensors_close(s);
 }
@@ -115,6 +116,7 @@ static inline void fuzz_gguf(const uint8_t *bytes, size_t size)
         fuzz_check(tl_gguf_find(g, t->name) == t);
         for (size_t k = 0; k < t->bytes; k++) sum += ((const uint8_t *)t->data)[k];
     }
+    (void)sum;
     tl_config c;
     tl_layout layout;
     tl_model *m = NULL;
