@@ -18,8 +18,9 @@ static int check(tl_err *err)
     o->keep_best = !tl_flags.last_epoch;
     o->balanced = tl_flags.balanced;
     if (o->k < -1) return tl_fail(err, TL_EUSAGE, "--k %d: 0 or more is wanted", o->k);
-    if (o->epochs < 1 || o->batch < 1 || o->max_rows < 2)
-        return tl_fail(err, TL_EUSAGE, "--epochs, --batch and --micro-batch must be positive");
+    if (o->epochs < 0)
+        return tl_fail(err, TL_EUSAGE, "--epochs is %d, wanted 1 or more, or 0 for the method's own", o->epochs);
+    if (o->batch < 1 || o->max_rows < 2) return tl_fail(err, TL_EUSAGE, "--batch and --micro-batch must be positive");
     if (!(o->lora_lr > 0) || !(o->full_lr > 0)) return tl_fail(err, TL_EUSAGE, "learning rates must be above 0");
     if (!(o->warmup >= 0 && o->warmup <= 1))
         return tl_fail(err, TL_EUSAGE, "--warmup %g: a share from 0 to 1 is wanted", o->warmup);

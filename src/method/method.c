@@ -36,19 +36,26 @@ tl_method_options tl_method_defaults(void)
     tl_adapter_options a = tl_adapter_defaults();
     return (tl_method_options){ .k = -1,
                                 .balanced = false,
-                                .epochs = 10,
                                 .batch = 16,
-                                .lora_lr = 2e-3,
+                                .lora_lr = 1e-3,
                                 .full_lr = 5e-4,
                                 .schedule = TL_SCHEDULE_COSINE,
                                 .warmup = 0.06,
                                 .max_grad_norm = 1,
                                 .max_rows = 1024,
                                 .keep_best = true,
-                                .lora_r = a.r,
-                                .lora_alpha = a.alpha,
+                                .lora_r = 16,
+                                .lora_alpha = 32,
                                 .rslora = a.rslora,
                                 .lora_targets = a.targets };
+}
+
+/* A low-rank change wants a smaller rate for longer: at twice the steps and half the rate it is as good and the base
+ * forgets less (docs/speed.md). */
+int tl_method_epochs(const tl_method *m, const tl_method_options *o)
+{
+    if (o->epochs > 0) return o->epochs;
+    return m->tuning == TL_TUNING_LORA ? 20 : 10;
 }
 
 void tl_method_spent_reset(tl_method_spent *s)
@@ -84,16 +91,19 @@ static int draw(int **out, int *k, const tl_method *m, const tl_work *w, const t
 static int tune(tl_variant *v, const tl_method *m, const tl_work *w, const tl_method_options *o, int group,
                 uint64_t seed, tl_method_spent *spent, tl_err *err)
 {
-    if (m->tuning == TL_TUNING_LORA) {
+    bool lora = m->tuning == TL_TUNING_LORA;
+    tl_method_options own = *o;
+    own.epochs = tl_method_epochs(m, o);
+    if (lora) {
         tl_adapter_options a = {
             .r = o->lora_r, .alpha = o->lora_alpha, .rslora = o->rslora, .targets = o->lora_targets, .seed = seed
         };
         TL_TRY(tl_adapter_create(&v->adapter, w->base, &a, err));
-        return tl_tune(w->base, v->adapter, w, o, m->name, o->lora_lr, group, seed, spent, err);
+        return tl_tune(w->base, v->adapter, w, &own, m->name, o->lora_lr, group, seed, spent, err);
     }
     TL_TRY(tl_model_open(&v->weights, w->base_dir, err));
     TL_TRY(tl_model_unfreeze(v->weights, err));
-    return tl_tune(v->weights, NULL, w, o, m->name, o->full_lr, group, seed, spent, err);
+    return tl_tune(v->weights, NULL, w, &own, m->name, o->full_lr, group, seed, spent, err);
 }
 
 static int make(tl_variant *v, const tl_method *m, const tl_work *w, const tl_method_options *o, uint64_t seed,

@@ -35,7 +35,7 @@ int tl_method_parse(tl_method *out, const char *name, tl_err *err);
 typedef struct tl_method_options {
     int k;                   /* worked examples; -1: as many of 16 as fit (4 where tuning comes along) */
     bool balanced;           /* drawn label by label in turn */
-    int epochs;              /* over the training split */
+    int epochs;              /* over the training split; 0: 20 for an adapter, 10 for full */
     int batch;               /* samples of a step */
     double lora_lr, full_lr; /* peak learning rates */
     tl_schedule_kind schedule;
@@ -50,6 +50,9 @@ typedef struct tl_method_options {
 } tl_method_options;
 
 tl_method_options tl_method_defaults(void);
+
+/* Epochs of a tuning method: those asked for, or its own. */
+int tl_method_epochs(const tl_method *m, const tl_method_options *o);
 
 /* What a method works with; all borrowed. */
 typedef struct tl_work {

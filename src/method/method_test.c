@@ -110,6 +110,21 @@ TEST(more_examples_than_fit_or_are_there_are_refused_with_what_would_do)
     small_end(&s);
 }
 
-RUN_TESTS(CASE(the_six_methods_are_known_by_name_and_no_others), CASE(prompting_takes_nothing_but_tokens),
-          CASE(the_seed_alone_draws_the_examples), CASE(tuning_with_examples_puts_the_same_ones_in_front_as_prompting),
+TEST(epochs_are_those_asked_for_or_the_methods_own)
+{
+    tl_err err;
+    tl_method lora, full;
+    tl_method_options o = tl_method_defaults();
+    CHECK_OK(tl_method_parse(&lora, "lora+few-shot", &err), err);
+    CHECK_OK(tl_method_parse(&full, "full", &err), err);
+    CHECK_INT(tl_method_epochs(&lora, &o), 20);
+    CHECK_INT(tl_method_epochs(&full, &o), 10);
+    o.epochs = 3;
+    CHECK_INT(tl_method_epochs(&lora, &o), 3);
+    CHECK_INT(tl_method_epochs(&full, &o), 3);
+}
+
+RUN_TESTS(CASE(epochs_are_those_asked_for_or_the_methods_own), CASE(the_six_methods_are_known_by_name_and_no_others),
+          CASE(prompting_takes_nothing_but_tokens), CASE(the_seed_alone_draws_the_examples),
+          CASE(tuning_with_examples_puts_the_same_ones_in_front_as_prompting),
           CASE(more_examples_than_fit_or_are_there_are_refused_with_what_would_do))

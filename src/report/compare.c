@@ -150,7 +150,7 @@ static void describe(settings *s, const tl_method *m, const tl_method_options *o
     if (m->tuning == TL_TUNING_NONE) return;
     bool lora = m->tuning == TL_TUNING_LORA;
     set(s, "learning_rate", "%g", lora ? o->lora_lr : o->full_lr);
-    set(s, "epochs", "%d", o->epochs);
+    set(s, "epochs", "%d", tl_method_epochs(m, o));
     set(s, "batch", "%d", o->batch);
     set(s, "best_epoch", "%d", spent->best_epoch);
     if (!lora) return;
