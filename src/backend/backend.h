@@ -154,13 +154,15 @@ typedef struct tl_backend {
     void (*attention_back)(tl_stream *s, const tl_attention *a, float *dq, float *dk, float *dv, const float *dout,
                            const float *o, const float *lse, const float *q, const float *k, const float *v);
 
-    /* y = silu(gate) * up; back writes dgate and dup. */
+    /* y = silu(gate) * up; back writes dgate and dup, and y again, so that nobody has to keep it.  y may be dy, dgate
+     * gate, dup up. */
     void (*swiglu)(tl_stream *s, float *y, const float *gate, const float *up, size_t n);
-    void (*swiglu_back)(tl_stream *s, float *dgate, float *dup, const float *dy, const float *gate, const float *up,
-                        size_t n);
-    /* y = gelu(x) by the tanh formula of GPT-2 (Hendrycks & Gimpel 2016); back writes dx, which may be dy. */
+    void (*swiglu_back)(tl_stream *s, float *y, float *dgate, float *dup, const float *dy, const float *gate,
+                        const float *up, size_t n);
+    /* y = gelu(x) by the tanh formula of GPT-2 (Hendrycks & Gimpel 2016); back writes dx, and y again.  y may be dy, dx
+     * x. */
     void (*gelu)(tl_stream *s, float *y, const float *x, size_t n);
-    void (*gelu_back)(tl_stream *s, float *dx, const float *dy, const float *x, size_t n);
+    void (*gelu_back)(tl_stream *s, float *y, float *dx, const float *dy, const float *x, size_t n);
 
     /* x *= a. */
     void (*scale)(tl_stream *s, float *x, float a, size_t n);

@@ -492,18 +492,40 @@ static float *given_with_extremes(trial *t, size_t n)
     return x;
 }
 
+/* The same numbers by two calls. */
+static void want_same(const trial *t, const char *name, const float *x, const float *y, size_t n)
+{
+    if (memcmp(x, y, n * sizeof *x) != 0 && failures++ < REPORTS)
+        print_error("%s: %s of %zu numbers\n", t->b->name, name, n);
+}
+
+static float *copied(trial *t, const float *x, size_t n)
+{
+    return memcpy(given_bytes(t, n * sizeof *x), x, n * sizeof *x);
+}
+
 static void pointwise_row(trial *t)
 {
     size_t n = (size_t)t->z.N;
     double error = 32 * FLT_EPSILON; /* of exp and tanh by polynomial */
-    float *x = given_with_extremes(t, n), *up = given(t, n), *dy = given(t, n), *in_place;
-    t->b->swiglu(t->s, fresh(t, n, error, 1), x, up, n);
-    float *dgate = fresh(t, n, error, 1), *dup = fresh(t, n, error, 1);
-    t->b->swiglu_back(t->s, dgate, dup, dy, x, up, n);
-    t->b->gelu(t->s, fresh(t, n, error, 1), x, n);
-    t->b->gelu_back(t->s, fresh(t, n, error, 1), dy, x, n);
-    in_place = grown(t, n, error, 1);
-    t->b->gelu_back(t->s, in_place, in_place, x, n);
+    float *x = given_with_extremes(t, n), *up = given(t, n), *dy = given(t, n), *y = given(t, n);
+    float *gated = fresh(t, n, error, 1), *dgate = fresh(t, n, error, 1), *dup = fresh(t, n, error, 1);
+    t->b->swiglu(t->s, gated, x, up, n);
+    t->b->swiglu_back(t->s, y, dgate, dup, dy, x, up, n);
+    want_same(t, "swiglu_back makes another y than swiglu", y, gated, n);
+    float *a = copied(t, x, n), *b = copied(t, up, n), *c = copied(t, dy, n);
+    t->b->swiglu_back(t->s, c, a, b, c, a, b, n);
+    want_same(t, "swiglu_back in place makes another y", c, gated, n);
+    want_same(t, "swiglu_back in place makes another dgate", a, dgate, n);
+    want_same(t, "swiglu_back in place makes another dup", b, dup, n);
+    float *bent = fresh(t, n, error, 1), *dx = fresh(t, n, error, 1);
+    t->b->gelu(t->s, bent, x, n);
+    t->b->gelu_back(t->s, y, dx, dy, x, n);
+    want_same(t, "gelu_back makes another y than gelu", y, bent, n);
+    a = copied(t, x, n), c = copied(t, dy, n);
+    t->b->gelu_back(t->s, c, a, c, a, n);
+    want_same(t, "gelu_back in place makes another y", c, bent, n);
+    want_same(t, "gelu_back in place makes another dx", a, dx, n);
     t->b->scale(t->s, grown(t, n, 0, 1), 0.7f, n);
     t->b->add(t->s, grown(t, n, tol_sum(1), 1), up, -0.3f, n);
 }

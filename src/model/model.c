@@ -133,7 +133,7 @@ static int move_to_block(void *context, const char *name, tl_weight *w)
     float *data = tl_arena_floats(block, n), *grad = tl_arena_floats(block, n);
     if (!data) return 0;
     if (w->data) tl_dtype_widen(data, w->data, w->dtype, n);
-    *w = (tl_weight){ data, TL_DTYPE_F32, w->rows, w->cols, grad };
+    *w = (tl_weight){ .data = data, .dtype = TL_DTYPE_F32, .rows = w->rows, .cols = w->cols, .grad = grad };
     return 0;
 }
 

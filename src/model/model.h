@@ -26,6 +26,7 @@ typedef struct tl_weight {
     tl_dtype dtype;   /* f32 or bf16; f32 when trained */
     int rows, cols;   /* a vector has rows 1 */
     float *grad;      /* NULL: frozen */
+    bool shared;      /* grad is one buffer for all layers: it holds the latest one's */
 } tl_weight;
 
 static inline tl_matrix tl_weight_matrix(const tl_weight *w)

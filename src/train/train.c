@@ -94,14 +94,14 @@ int tl_train_step(tl_trainer *t, const tl_sample *const *samples, int n, tl_trai
     double weight;
     *r = (tl_train_report){ 0 };
     TL_TRY(check_samples(t, samples, n, &r->targets, &weight, err));
-    tl_params_zero(t->params);
-    for (int i = 0; i < n;) {
+    tl_gradients g = { 0 }; /* the first micro-batch writes, the others add */
+    for (int i = 0; i < n; g.add = true) {
         i = fill(&t->pack, samples, i, n);
         tl_pack_weigh(&t->pack, (float)(1.0 / weight));
         tl_batch b = tl_pack_batch(&t->pack, t->adapter);
         tl_forward(t->model, t->stream, &b, t->acts);
-        r->loss += tl_loss(t->model, t->stream, &b, t->acts, t->pack.targets, t->pack.weights, true);
-        tl_backward(t->model, t->stream, &b, t->acts);
+        r->loss += tl_loss(t->model, t->stream, &b, t->acts, t->pack.targets, t->pack.weights, &g);
+        tl_backward(t->model, t->stream, &b, t->acts, &g);
         r->tokens += t->pack.N;
         t->flops += tl_flops_train(t->model, t->adapter, &b, t->pack.n_targets);
     }
@@ -136,7 +136,7 @@ int tl_train_loss(tl_trainer *t, const tl_sample *const *samples, int n, double 
         tl_pack_weigh(&t->pack, (float)(1.0 / weight));
         tl_batch b = tl_pack_batch(&t->pack, t->adapter);
         tl_forward(t->model, t->stream, &b, t->acts);
-        *loss += tl_loss(t->model, t->stream, &b, t->acts, t->pack.targets, t->pack.weights, false);
+        *loss += tl_loss(t->model, t->stream, &b, t->acts, t->pack.targets, t->pack.weights, NULL);
     }
     return 0;
 }

@@ -24,9 +24,9 @@ void TL_CPU(attention)(tl_stream *, const tl_attention *, float *, float *, cons
 void TL_CPU(attention_back)(tl_stream *, const tl_attention *, float *, float *, float *, const float *, const float *,
                             const float *, const float *, const float *, const float *);
 void TL_CPU(swiglu)(tl_stream *, float *, const float *, const float *, size_t);
-void TL_CPU(swiglu_back)(tl_stream *, float *, float *, const float *, const float *, const float *, size_t);
+void TL_CPU(swiglu_back)(tl_stream *, float *, float *, float *, const float *, const float *, const float *, size_t);
 void TL_CPU(gelu)(tl_stream *, float *, const float *, size_t);
-void TL_CPU(gelu_back)(tl_stream *, float *, const float *, const float *, size_t);
+void TL_CPU(gelu_back)(tl_stream *, float *, float *, const float *, const float *, size_t);
 void TL_CPU(scale)(tl_stream *, float *, float, size_t);
 void TL_CPU(add)(tl_stream *, float *, const float *, float, size_t);
 void TL_CPU(embed)(tl_stream *, float *, tl_matrix, const int *, int, int, bool);

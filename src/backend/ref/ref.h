@@ -51,10 +51,10 @@ void tl_ref_attention_back(tl_stream *s, const tl_attention *a, float *dq, float
 /* pointwise_ref.c */
 void tl_ref_bias_back(tl_stream *s, float *db, const float *dy, int N, int D);
 void tl_ref_swiglu(tl_stream *s, float *y, const float *gate, const float *up, size_t n);
-void tl_ref_swiglu_back(tl_stream *s, float *dgate, float *dup, const float *dy, const float *gate, const float *up,
-                        size_t n);
+void tl_ref_swiglu_back(tl_stream *s, float *y, float *dgate, float *dup, const float *dy, const float *gate,
+                        const float *up, size_t n);
 void tl_ref_gelu(tl_stream *s, float *y, const float *x, size_t n);
-void tl_ref_gelu_back(tl_stream *s, float *dx, const float *dy, const float *x, size_t n);
+void tl_ref_gelu_back(tl_stream *s, float *y, float *dx, const float *dy, const float *x, size_t n);
 void tl_ref_scale(tl_stream *s, float *x, float a, size_t n);
 void tl_ref_add(tl_stream *s, float *y, const float *x, float a, size_t n);
 void tl_ref_embed(tl_stream *s, float *y, tl_matrix table, const int *ids, int N, int D, bool accumulate);
