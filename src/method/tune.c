@@ -22,19 +22,20 @@ typedef struct tuning {
     tl_samples train, validation;
     int *order;              /* owned: of the samples */
     const tl_sample **batch; /* owned */
-    float *best;             /* owned: the trained values at the best epoch */
+    char *best;              /* owned: the trained values at the best epoch */
     double best_loss;
     long steps; /* in all */
 } tuning;
 
-static void copy_values(const tl_params *p, float *to, bool back)
+static void copy_values(const tl_params *p, char *to, bool back)
 {
     for (int i = 0; i < p->n; i++) {
+        size_t bytes = p->items[i].n * tl_dtype_size(p->items[i].dtype);
         if (back)
-            memcpy(p->items[i].value, to, p->items[i].n * sizeof *to);
+            memcpy(p->items[i].value, to, bytes);
         else
-            memcpy(to, p->items[i].value, p->items[i].n * sizeof *to);
-        to += p->items[i].n;
+            memcpy(to, p->items[i].value, bytes);
+        to += bytes;
     }
 }
 
@@ -66,7 +67,7 @@ static int prepare(tuning *t, tl_model *model, tl_adapter *adapter, const tl_wor
     TL_TRY(tl_trainer_create(&t->trainer, model, adapter, w->stream, &to, err));
     t->order = malloc((size_t)t->train.n * sizeof *t->order);
     t->batch = malloc((size_t)o->batch * sizeof *t->batch);
-    t->best = o->keep_best ? malloc(t->trainer->params->count * sizeof *t->best) : NULL;
+    t->best = o->keep_best ? malloc(t->trainer->params->count * sizeof(float)) : NULL;
     if (!t->order || !t->batch || (o->keep_best && !t->best))
         return tl_fail(err, TL_ENOMEM, "tuning: no memory for its lists");
     for (int i = 0; i < t->train.n; i++) t->order[i] = i;

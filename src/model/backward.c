@@ -164,9 +164,9 @@ static void zero_vectors(const tl_layer *y, const tl_gradients *g)
     for (int j = 0; j < TL_LINEARS; j++) zero(&y->bias[j], g);
 }
 
-static void tell(const tl_gradients *g, int layer)
+static void tell(const tl_gradients *g, int group)
 {
-    if (g->done) g->done(g->context, layer);
+    if (g->done) g->done(g->context, group);
 }
 
 /* What lies outside the layers: the last norm at the top, the tables at the bottom. */
@@ -177,7 +177,7 @@ static void tables_back(const tl_model *m, tl_stream *s, const tl_batch *b, cons
     zero(&m->positions, g);
     if (m->tokens.grad) m->backend->embed_back(s, m->tokens.grad, acts->dx, b->ids, b->N, D);
     if (m->positions.grad) m->backend->embed_back(s, m->positions.grad, acts->dx, b->positions, b->N, D);
-    tell(g, m->config.L);
+    tell(g, m->config.L + TL_TABLES);
 }
 
 void tl_backward(const tl_model *m, tl_stream *s, const tl_batch *b, tl_acts *acts, const tl_gradients *g)

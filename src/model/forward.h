@@ -57,11 +57,17 @@ const float *tl_acts_hidden(const tl_acts *a);
 /* logits[n_rows, V] of chosen rows of the last forward. */
 void tl_logits(const tl_model *m, tl_stream *s, const tl_acts *acts, const int *rows, int n_rows, float *logits);
 
+/* The groups outside the layers, counted from L: a head of its own; the last norm, the tables and a tied head. */
+enum {
+    TL_HEAD,
+    TL_TABLES
+};
+
 /* How gradients are taken. */
 typedef struct tl_gradients {
     bool add; /* to those of an earlier batch; false: written anew.  A buffer that layers share is always written */
-    void (*done)(void *context, int layer); /* NULL, or told when all gradients of a layer are complete and its weights
-                                             * are not needed any more; L stands for everything outside the layers */
+    void (*done)(void *context, int group); /* NULL, or told when all gradients of a group are complete and its weights
+                                             * are not needed any more: layer 0 .. L-1, L + TL_HEAD, L + TL_TABLES */
     void *context;
 } tl_gradients;
 

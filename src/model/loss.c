@@ -20,7 +20,7 @@ double tl_loss(const tl_model *m, tl_stream *s, const tl_batch *b, tl_acts *acts
     for (int n = 0; n < b->N; n++)
         if (targets[n] >= 0) acts->loss_rows[count++] = n;
     if (g) memset(acts->dnorm, 0, (size_t)b->N * D * sizeof(float));
-    bool add = g && g->add;
+    bool add = g && g->add && !m->head.shared;
     double loss = 0;
     for (int at = 0; at < count; at += acts->chunk) {
         int n = count - at < acts->chunk ? count - at : acts->chunk;
@@ -43,5 +43,6 @@ double tl_loss(const tl_model *m, tl_stream *s, const tl_batch *b, tl_acts *acts
         add = true;
     }
     if (g && m->head.grad && !add) memset(m->head.grad, 0, (size_t)V * D * sizeof(float)); /* no row had a target */
+    if (g && g->done && !m->config.tied) g->done(g->context, m->config.L + TL_HEAD);
     return loss;
 }

@@ -11,7 +11,8 @@ struct tl_model_memory {
     tl_safetensors *file; /* owned: the mapped weights, until unfreezing has copied them */
     tl_gguf *gguf;        /* owned: in its place where the base is a GGUF file */
     tl_arena *copies;     /* owned: weights that could not be used where they lie, likewise */
-    tl_arena *trained;    /* owned: f32 weights and gradients of an unfrozen model */
+    tl_arena *trained;    /* owned: weights and gradients of an unfrozen model, laid out so: */
+    tl_unfreeze how;
     tl_arena *rope;       /* owned: the tables */
 };
 

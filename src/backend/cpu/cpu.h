@@ -33,7 +33,8 @@ void TL_CPU(embed)(tl_stream *, float *, tl_matrix, const int *, int, int, bool)
 void TL_CPU(embed_back)(tl_stream *, float *, const float *, const int *, int, int);
 void TL_CPU(cross_entropy)(tl_stream *, float *, float *, const int *, const float *, int, int);
 void TL_CPU(log_prob)(tl_stream *, float *, const float *, const int *, int, int);
-void TL_CPU(adamw)(tl_stream *, float *, const float *, float *, float *, size_t, const tl_adamw_step *);
-double TL_CPU(sum_squares)(tl_stream *, const float *, size_t);
+void TL_CPU(adamw)(tl_stream *, const tl_adamw *, const tl_adamw_step *);
+double TL_CPU(sum_squares)(tl_stream *, const void *, tl_dtype, size_t);
+void TL_CPU(narrow)(tl_stream *, tl_bf16 *, const float *, size_t, bool);
 
 #endif

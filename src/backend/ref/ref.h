@@ -66,7 +66,8 @@ void tl_ref_cross_entropy(tl_stream *s, float *loss, float *logits, const int *t
 void tl_ref_log_prob(tl_stream *s, float *out, const float *logits, const int *targets, int N, int V);
 
 /* optimizer_ref.c */
-void tl_ref_adamw(tl_stream *s, float *p, const float *g, float *m, float *v, size_t n, const tl_adamw_step *step);
-double tl_ref_sum_squares(tl_stream *s, const float *x, size_t n);
+void tl_ref_adamw(tl_stream *s, const tl_adamw *a, const tl_adamw_step *step);
+double tl_ref_sum_squares(tl_stream *s, const void *x, tl_dtype dtype, size_t n);
+void tl_ref_narrow(tl_stream *s, tl_bf16 *y, const float *x, size_t n, bool add);
 
 #endif
