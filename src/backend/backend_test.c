@@ -543,8 +543,8 @@ static void widen(float *y, const tl_bf16 *x, size_t n)
     for (size_t i = 0; i < n; i++) y[i] = tl_bf16_to_f32(x[i]);
 }
 
-/* A step of N numbers: O is the state's type, accumulate says bf16 weights, dtype is the gradient's.  What is rounded by
- * chance may come out one step apart where the last bit of the f32 before it differs. */
+/* A step of N numbers: O is the state's type, accumulate says bf16 weights, dtype is the gradient's.  What is rounded
+ * by chance may come out one step apart where the last bit of the f32 before it differs. */
 static void adamw_row(trial *t)
 {
     enum {

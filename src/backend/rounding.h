@@ -1,8 +1,8 @@
 /* rounding.h - numbers stored in fewer bits than they are computed in: by chance, so that they are right on average.
  *
- * A weight that moves by a thousandth of the distance between two bf16 numbers would stay for ever if it were rounded to
- * the nearest; rounded up one time in a thousand it arrives.  The chance is a function of a key and the number's index,
- * so it is the same for any number of threads and after a resume.
+ * A weight that moves by a thousandth of the distance between two bf16 numbers would stay for ever if it were rounded
+ * to the nearest; rounded up one time in a thousand it arrives.  The chance is a function of a key and the number's
+ * index, so it is the same for any number of threads and after a resume.
  *
  * 8 bits for AdamW's moments, in blocks of TL_STATE_BLOCK numbers with an f32 scale each (Dettmers et al., arXiv
  * 2110.02861; the code is a small float instead of their tree).  A number over its scale is a float of 4 bits of

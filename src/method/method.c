@@ -42,8 +42,9 @@ tl_method_options tl_method_defaults(void)
                                 .full_lr = 5e-4,
                                 .schedule = TL_SCHEDULE_COSINE,
                                 .warmup = 0.06,
-                                .max_grad_norm = 1,
+                                .max_grad_norm = -1,
                                 .max_rows = 1024,
+                                .memory = tl_memory_defaults(),
                                 .keep_best = true,
                                 .lora_r = a.r,
                                 .lora_alpha = a.alpha,
@@ -92,7 +93,9 @@ static int tune(tl_variant *v, const tl_method *m, const tl_work *w, const tl_me
         return tl_tune(w->base, v->adapter, w, o, m->name, o->lora_lr, group, seed, spent, err);
     }
     TL_TRY(tl_model_open(&v->weights, w->base_dir, err));
-    TL_TRY(tl_model_unfreeze(v->weights, err));
+    tl_unfreeze how = tl_memory_unfreeze(&o->memory);
+    tl_model_rest(w->base); /* not used until the variant is measured against it */
+    TL_TRY(tl_model_unfreeze_as(v->weights, &how, err));
     return tl_tune(v->weights, NULL, w, o, m->name, o->full_lr, group, seed, spent, err);
 }
 

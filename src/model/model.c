@@ -85,6 +85,7 @@ void tl_model_free(tl_model *m)
 void tl_model_rest(const tl_model *m)
 {
     if (m->memory->file) tl_safetensors_rest(m->memory->file);
+    if (m->memory->gguf) tl_gguf_rest(m->memory->gguf);
 }
 
 void tl_model_tie(tl_model *m)
@@ -176,7 +177,8 @@ static int place_value(void *context, const char *name, tl_weight *w)
     return 0;
 }
 
-/* Values, then the gradients of what lies outside the layers, then those of each layer: after or over the last one's. */
+/* Values, then the gradients of what lies outside the layers, then those of each layer: after or over the last one's.
+ */
 static void lay_out_trained(tl_model *m, tl_arena *block, const tl_unfreeze *how)
 {
     moving k = { .block = block, .m = m, .how = how };

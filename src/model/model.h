@@ -113,6 +113,9 @@ size_t tl_model_unfreeze_bytes(const tl_model *m, const tl_unfreeze *how);
  * names and layouts of the family. */
 int tl_model_write(const tl_model *m, const char *dir, tl_dtype dtype, tl_err *err);
 
+/* The same with every weight in the type it has in memory: nothing is rounded and hardly anything copied. */
+int tl_model_write_as_it_is(const tl_model *m, const char *dir, tl_err *err);
+
 /* Walk every weight: visit gets the Hugging Face-like name of ours ("layers.0.q.weight") and the weight; stops at the
  * first negative return and gives it back.  Loading, counting, saving and the optimizer walk this. */
 typedef int tl_weight_visit(void *context, const char *name, tl_weight *w);

@@ -10,18 +10,16 @@ static const char *const gradients_of[] = { "f32", "bf16", "fused" };
 
 tl_memory tl_memory_defaults(void)
 {
-    return (tl_memory){ .recompute = TL_RECOMPUTE_AUTO,
-                        .weights = TL_DTYPE_F32,
-                        .state = TL_STATE_F32,
-                        .gradients = TL_GRADIENT_F32 };
+    return (tl_memory){
+        .recompute = TL_RECOMPUTE_AUTO, .weights = TL_DTYPE_F32, .state = TL_STATE_F32, .gradients = TL_GRADIENT_F32
+    };
 }
 
 tl_memory tl_memory_low(void)
 {
-    return (tl_memory){ .recompute = TL_RECOMPUTE_ON,
-                        .weights = TL_DTYPE_BF16,
-                        .state = TL_STATE_8BIT,
-                        .gradients = TL_GRADIENT_FUSED };
+    return (tl_memory){
+        .recompute = TL_RECOMPUTE_ON, .weights = TL_DTYPE_BF16, .state = TL_STATE_8BIT, .gradients = TL_GRADIENT_FUSED
+    };
 }
 
 /* The index of word among three, or an error that lists them. */

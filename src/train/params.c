@@ -151,8 +151,8 @@ double tl_params_norm(const tl_params *p, int group, const tl_backend *b, tl_str
     for (int i = 0; i < p->n; i++) {
         const tl_param *q = &p->items[i];
         if (!in(q, group)) continue;
-        sum += q->kept ? b->sum_squares(s, q->kept, TL_DTYPE_BF16, q->n)
-                       : b->sum_squares(s, q->grad, TL_DTYPE_F32, q->n);
+        sum +=
+            q->kept ? b->sum_squares(s, q->kept, TL_DTYPE_BF16, q->n) : b->sum_squares(s, q->grad, TL_DTYPE_F32, q->n);
     }
     return sqrt(sum);
 }

@@ -1,8 +1,8 @@
 /* params_test.c - what is on the list of the trained, and what AdamW does to each. */
 #define _GNU_SOURCE /* nftw */
+#include "model/forward.h"
 #include "tests/check.h"
 #include "tests/small_training.h"
-#include "model/forward.h"
 #include "train/params.h"
 
 static const tl_memory plain = { .recompute = TL_RECOMPUTE_OFF }; /* f32 all over */
@@ -114,7 +114,8 @@ TEST(the_tables_learn_at_their_own_ratio_of_the_rate)
     };
     for (int i = 0; i < p->n; i++)
         for (size_t k = 0; k < p->items[i].n; k++) p->items[i].grad[k] = -2;
-    CHECK(fabs(tl_params_norm(p, TL_GROUP_ALL, m->backend, &s) - 2 * sqrt((double)p->count)) < 1e-6 * sqrt((double)p->count));
+    CHECK(fabs(tl_params_norm(p, TL_GROUP_ALL, m->backend, &s) - 2 * sqrt((double)p->count)) <
+          1e-6 * sqrt((double)p->count));
     const tl_param *q = find(p, "layers.0.q.weight");
     float q_was = tl_param_f32(q)[5];
     for (int i = 0; i < 2; i++) CHECK(find(p, tables[i])->lr_ratio == 0.25f);

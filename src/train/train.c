@@ -71,10 +71,11 @@ static int check_memory(const tl_model *m, const tl_adapter *adapter, const tl_t
     char text[120];
     tl_memory_text(text, sizeof text, &o->memory);
     if (o->memory.gradients == TL_GRADIENT_FUSED && o->max_grad_norm > 0)
-        return tl_fail(err, TL_EUSAGE,
-                       "gradients fused: each group is updated before the norm of all gradients is known, so clipping at "
-                       "%g cannot be; a max-grad-norm of 0 is wanted",
-                       (double)o->max_grad_norm);
+        return tl_fail(
+            err, TL_EUSAGE,
+            "gradients fused: each group is updated before the norm of all gradients is known, so clipping at "
+            "%g cannot be; a max-grad-norm of 0 is wanted",
+            (double)o->max_grad_norm);
     if (adapter && !tl_memory_plain(&o->memory))
         return tl_fail(err, TL_EUSAGE, "memory (%s): an adapter is trained in f32, with gradients of its own", text);
     if (!adapter && m->tokens.grad && !tl_model_unfrozen_as(m, &how))
@@ -155,7 +156,8 @@ static void group_done(void *context, int group)
     stepping *st = context;
     const tl_backend *be = st->t->model->backend;
     tl_params *p = st->t->params;
-    if (st->t->options.memory.gradients == TL_GRADIENT_BF16) tl_params_keep(p, group, be, st->t->stream, st->gradients.add);
+    if (st->t->options.memory.gradients == TL_GRADIENT_BF16)
+        tl_params_keep(p, group, be, st->t->stream, st->gradients.add);
     if (st->t->options.memory.gradients != TL_GRADIENT_FUSED) return;
     st->squares += pow(tl_params_norm(p, group, be, st->t->stream), 2);
     if (isfinite(st->squares)) tl_params_update(p, group, be, st->t->stream, &st->adamw, st->key);
@@ -201,10 +203,11 @@ static int gather_gradients(stepping *st, const tl_sample *const *samples, int n
     for (int i = 0; i < n; st->gradients.add = true) { /* the first one writes, the others add */
         i = fill(&t->pack, samples, i, n);
         if (fused && i < n)
-            return tl_fail(err, TL_EUSAGE,
-                           "gradients fused: a step is one micro-batch, and %d samples do not fit into one of %d tokens "
-                           "and %d sequences; a smaller batch or a larger micro-batch is wanted",
-                           n, t->options.max_rows, t->pack.max_segments);
+            return tl_fail(
+                err, TL_EUSAGE,
+                "gradients fused: a step is one micro-batch, and %d samples do not fit into one of %d tokens "
+                "and %d sequences; a smaller batch or a larger micro-batch is wanted",
+                n, t->options.max_rows, t->pack.max_segments);
         tl_pack_weigh(&t->pack, (float)(1.0 / weight));
         tl_batch b = tl_pack_batch(&t->pack, t->adapter);
         tl_forward(t->model, t->stream, &b, t->acts);

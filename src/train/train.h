@@ -31,9 +31,9 @@ typedef struct tl_train_options {
 tl_train_options tl_train_defaults(void);
 
 typedef struct tl_trainer {
-    tl_model *model;     /* borrowed */
-    tl_adapter *adapter; /* borrowed; NULL: none */
-    tl_stream *stream;   /* borrowed */
+    tl_model *model;          /* borrowed */
+    tl_adapter *adapter;      /* borrowed; NULL: none */
+    tl_stream *stream;        /* borrowed */
     tl_train_options options; /* memory.recompute is decided: on or off */
     tl_params *params;        /* owned */
     tl_acts *acts;            /* owned */

@@ -309,7 +309,8 @@ TEST(a_huge_gradient_moves_the_weights_as_one_of_the_largest_norm_allowed)
         at = was;
         for (int i = 0; i < ps->n; at += ps->items[i++].n) {
             for (size_t k = 0; k < ps->items[i].n; k++) {
-                double g = (double)ps->items[i].grad[k] * scale, moved = (double)tl_param_f32(&ps->items[i])[k] - (double)at[k];
+                double g = (double)ps->items[i].grad[k] * scale,
+                       moved = (double)tl_param_f32(&ps->items[i])[k] - (double)at[k];
                 moment += pow((double)((const float *)ps->items[i].m)[k], 2);
                 if (!(fabs(moved + lr * g / (fabs(g) + 1)) <= 1e-6 * fabs((double)at[k]) + 1e-4 * lr * fabs(g) + 1e-12))
                     fail_msg("%s[%zu] moved by %g, its gradient is %g", ps->items[i].name, k, moved, g);

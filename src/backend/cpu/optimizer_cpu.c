@@ -2,7 +2,8 @@
  *
  * The pass is bound by memory: 28 bytes a parameter in f32, 12 with bf16 weights and 8-bit moments, and about 25
  * instructions a vector.  Blocks of 256 numbers, the blocks of the 8-bit code, are a thread's: what does not lie in f32
- * is widened into arrays of its own (4 KB, in L1), updated there and rounded again, so there is one loop for all types. */
+ * is widened into arrays of its own (4 KB, in L1), updated there and rounded again, so there is one loop for all types.
+ */
 #include "backend/cpu/cpu.h"
 #include "backend/rounding.h"
 
@@ -17,35 +18,35 @@ enum {
 };
 
 #ifdef __AVX512F__
-#define vi_shr(a, n)         _mm512_srli_epi32(a, n)
-#define vi_mul(a, b)         _mm512_mullo_epi32(a, b)
-#define vi_xor(a, b)         _mm512_xor_si512(a, b)
-#define vi_or(a, b)          _mm512_or_si512(a, b)
-#define vi_and(a, b)         _mm512_and_si512(a, b)
-#define vi_whole(v)          _mm512_cvttps_epi32(v)
-#define vf_whole(v)          _mm512_cvtepi32_ps(v)
-#define vf_less(a, b, x, y)  _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), y, x)
-#define vf_nan(a, x, y)      _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q), y, x)
-#define vi_bytes(p)          _mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)(p)))
-#define vi_halves(p)         _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)(p)))
-#define vi_store_bytes(p, v) _mm_storeu_si128((void *)(p), _mm512_cvtepi32_epi8(v))
+#define vi_shr(a, n)          _mm512_srli_epi32(a, n)
+#define vi_mul(a, b)          _mm512_mullo_epi32(a, b)
+#define vi_xor(a, b)          _mm512_xor_si512(a, b)
+#define vi_or(a, b)           _mm512_or_si512(a, b)
+#define vi_and(a, b)          _mm512_and_si512(a, b)
+#define vi_whole(v)           _mm512_cvttps_epi32(v)
+#define vf_whole(v)           _mm512_cvtepi32_ps(v)
+#define vf_less(a, b, x, y)   _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), y, x)
+#define vf_nan(a, x, y)       _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q), y, x)
+#define vi_bytes(p)           _mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)(p)))
+#define vi_halves(p)          _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)(p)))
+#define vi_store_bytes(p, v)  _mm_storeu_si128((void *)(p), _mm512_cvtepi32_epi8(v))
 #define vi_store_halves(p, v) _mm256_storeu_si256((void *)(p), _mm512_cvtepi32_epi16(v))
 static inline vi vi_counting(void)
 {
     return _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
 }
 #else
-#define vi_shr(a, n)        _mm256_srli_epi32(a, n)
-#define vi_mul(a, b)        _mm256_mullo_epi32(a, b)
-#define vi_xor(a, b)        _mm256_xor_si256(a, b)
-#define vi_or(a, b)         _mm256_or_si256(a, b)
-#define vi_and(a, b)        _mm256_and_si256(a, b)
-#define vi_whole(v)         _mm256_cvttps_epi32(v)
-#define vf_whole(v)         _mm256_cvtepi32_ps(v)
-#define vf_less(a, b, x, y) _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ))
-#define vf_nan(a, x, y)     _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, a, _CMP_UNORD_Q))
-#define vi_bytes(p)         _mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)(p)))
-#define vi_halves(p)        _mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)(p)))
+#define vi_shr(a, n)          _mm256_srli_epi32(a, n)
+#define vi_mul(a, b)          _mm256_mullo_epi32(a, b)
+#define vi_xor(a, b)          _mm256_xor_si256(a, b)
+#define vi_or(a, b)           _mm256_or_si256(a, b)
+#define vi_and(a, b)          _mm256_and_si256(a, b)
+#define vi_whole(v)           _mm256_cvttps_epi32(v)
+#define vf_whole(v)           _mm256_cvtepi32_ps(v)
+#define vf_less(a, b, x, y)   _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ))
+#define vf_nan(a, x, y)       _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, a, _CMP_UNORD_Q))
+#define vi_bytes(p)           _mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)(p)))
+#define vi_halves(p)          _mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)(p)))
 static inline __m128i vi_packed(vi v)
 {
     return _mm_packus_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
