@@ -8,7 +8,8 @@
  *
  * Gradients share what is dead by then.  Down a layer: hidden holds d(hidden), then hidden again, for the weight's
  * gradient; gate and up become their gradients in place; dnorm is d(out) at the top, then in each layer the gradient to
- * norm2's output, to attention's output, to norm1's output, in turn. */
+ * norm2's output, to attention's output, to norm1's output, in turn.  The loss's logits lie where hidden, dx, dq, dk
+ * and dv will be. */
 #ifndef TL_MODEL_ACTS_H
 #define TL_MODEL_ACTS_H
 
@@ -35,7 +36,7 @@ struct tl_acts {
     int *page_list;                /* [pages] numbers handed to the segments */
     tl_segment *segments;          /* [max_segments] copies with pages filled in */
     int chunk;                     /* rows of logits at a time in the loss */
-    float *logits, *gathered;      /* [chunk, V], [chunk, D] */
+    float *logits, *gathered;      /* [chunk, V] over hidden and what follows it, [chunk, D] */
     float *losses, *loss_weights;  /* [chunk] */
     int *loss_rows, *loss_targets; /* [N], [chunk] */
     /* Training only. */

@@ -83,7 +83,6 @@ static void layout(tl_acts *a, tl_arena *arena, const tl_model *m, const tl_acts
     a->norm = tl_arena_floats(arena, N * D);
     a->mean = tl_arena_floats(arena, N);
     a->rstd = tl_arena_floats(arena, N);
-    a->hidden = tl_arena_floats(arena, N * F);
     if (size->max_segments > 0) {
         size_t pages = N / TL_PAGE + (size_t)size->max_segments;
         a->pages.k = tl_arena_floats(arena, pages * tl_page_k(c->G, c->h));
@@ -93,18 +92,25 @@ static void layout(tl_acts *a, tl_arena *arena, const tl_model *m, const tl_acts
     }
     a->chunk = loss_rows(m, size->max_rows);
     size_t C = (size_t)a->chunk;
-    a->logits = tl_arena_floats(arena, C * (size_t)c->V);
     a->gathered = tl_arena_floats(arena, C * D);
     a->losses = tl_arena_floats(arena, C);
     a->loss_weights = tl_arena_floats(arena, C);
     a->loss_targets = tl_arena_ints(arena, C);
     a->loss_rows = tl_arena_ints(arena, N);
+    size_t mark = tl_arena_mark(arena); /* while there are logits, none of the buffers below holds anything */
+    a->logits = tl_arena_floats(arena, C * (size_t)c->V);
+    size_t logits_end = tl_arena_mark(arena);
+    tl_arena_rewind(arena, mark);
+    a->hidden = tl_arena_floats(arena, N * F);
+    if (size->training) {
+        a->dx = tl_arena_floats(arena, N * D);
+        a->dq = tl_arena_floats(arena, N * Q);
+        a->dk = tl_arena_floats(arena, N * K);
+        a->dv = tl_arena_floats(arena, N * K);
+    }
+    if (tl_arena_mark(arena) < logits_end) tl_arena_take(arena, logits_end - tl_arena_mark(arena));
     if (!size->training) return;
-    a->dx = tl_arena_floats(arena, N * D);
     a->dnorm = tl_arena_floats(arena, N * (D > Q ? D : Q));
-    a->dq = tl_arena_floats(arena, N * Q);
-    a->dk = tl_arena_floats(arena, N * K);
-    a->dv = tl_arena_floats(arena, N * K);
     for (int i = 0; size->max_rank > 0 && i < tl_family_modules(c->family); i++)
         a->dlow[i] = tl_arena_floats(arena, N * (size_t)size->max_rank);
     a->dgathered = tl_arena_floats(arena, C * D);
