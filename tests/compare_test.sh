@@ -147,6 +147,56 @@ check "an example longer than a micro-batch is refused with its line" refused 1 
 check "a schedule that is none is refused" refused 2 "'square'" train "$task" --model "$base" --output "$work/no" \
     --schedule square
 
+# ---- memory ----
+
+small_tune=$tune
+tune="--epochs 2 --batch 8 --micro-batch 512 --k 2" # a fused step is one micro-batch
+memory() { sed -n 's/.*"memory": "\(.*\)".*/\1/p' "$work/$1/seed-1/run.json"; }
+check "--low-memory trains in less, and the run says in what" eval '
+    compare low --methods lora,full --seeds 1 --low-memory &&
+    [ "$(memory low/full)" = "recompute on, weights bf16, state 8bit, gradients fused" ] &&
+    [ "$(memory low/lora)" = "recompute on, weights f32, state f32, gradients f32" ] &&
+    [ "$(memory runs/full)" = "recompute off, weights f32, state f32, gradients f32" ]'
+check "the weights it leaves are the ones that were evaluated" eval '
+    works eval "$task" --model "$base" --variant "$work/low/full/seed-1/variant" --json &&
+    sed -n "/\"predictions\": \[/,/\]/p" "$work/out" >"$work/a" &&
+    sed -n "/\"predictions\": \[/,/\]/p" "$work/low/full/seed-1/run.json" >"$work/b" &&
+    [ "$(tr -d " ,\n" <"$work/a")" = "$(tr -d " ,\n" <"$work/b")" ]'
+tune=$small_tune
+check "a layer run again gives the same adapter to the bit" eval '
+    works train "$task" --model "$base" --method lora --seed 2 --output "$work/again-lora" $tune --recompute on &&
+    cmp "$work/tuned/$weights" "$work/again-lora/$weights"'
+check "each of them can be said by itself, and over --low-memory" eval '
+    works train "$task" --model "$base" --method full --output "$work/own" $tune --weights bf16 --optimizer-state bf16 \
+        --gradients bf16 && grep -q "MB planned for training" "$work/out" &&
+    works train "$task" --model "$base" --method full --output "$work/over" $tune --low-memory --gradients f32 \
+        --max-grad-norm 1'
+for f in "recompute never" "weights f16" "optimizer-state 4bit" "gradients none"; do
+    check "--$f is refused with what is known" refused 2 "are known" train "$task" --model "$base" --method full \
+        --output "$work/no" --${f% *} "${f#* }"
+done
+check "clipping inside the backward is refused" refused 2 "--max-grad-norm 1 cannot be" train "$task" --model "$base" \
+    --method full --output "$work/no" --low-memory --max-grad-norm 1
+check "a norm below zero is refused" refused 2 "--max-grad-norm -2" train "$task" --model "$base" --output "$work/no" \
+    --max-grad-norm -2
+check "a fused step of several micro-batches is refused" refused 2 "micro-batch, and 16 samples" train "$task" \
+    --model "$base" --method full --output "$work/no" --gradients fused --micro-batch 64 --batch 16
+check "an adapter takes none of them" refused 2 "--weights concerns full fine-tuning" train "$task" --model "$base" \
+    --output "$work/no" --weights bf16
+check "nor does a comparison without full fine-tuning" refused 2 "--gradients concerns full fine-tuning" compare "$task" \
+    --model "$base" --output "$work/no" --methods few-shot,lora --gradients bf16
+pretrain() {
+    "$tailor" pretrain --config "$work/config.json" --tokenizer "$work/tokenizer" --data "$work/corpus.jsonl" \
+        --init normal --tokens 1024 --batch-tokens 256 --precision f32 "$@" 2>"$work/said"
+}
+check "pretraining takes them too, stops and resumes to the same bits" eval '
+    small="--weights bf16 --optimizer-state 8bit --gradients fused --max-grad-norm 0" &&
+    pretrain --output "$work/pre" $small && pretrain --output "$work/cut-pre" $small --stop-after 2 --save-every 2 &&
+    pretrain --output "$work/cut-pre" $small && cmp "$work/pre/model.safetensors" "$work/cut-pre/model.safetensors"'
+check "and refuses to go on with others" eval '
+    pretrain --output "$work/other-pre" --optimizer-state 8bit --stop-after 2 &&
+    ! pretrain --output "$work/other-pre" --optimizer-state bf16 && grep -q "state 8bit" "$work/said"'
+
 # ---- eval ----
 
 # The predictions of a JSON file, one line each.

@@ -86,6 +86,8 @@ static inline void training_begin(training *t, const char *config, bool lora, in
         a.seed = 5;
         CHECK_OK(tl_adapter_create(&t->adapter, t->model, &a, &err), err);
     }
+    tl_unfreeze how = tl_memory_unfreeze(&o->memory);
+    if (!lora) CHECK_OK(tl_model_unfreeze_as(t->model, &how, &err), err);
     CHECK_OK(tl_stream_create(&t->stream, threads, TL_PRECISION_F32, c->T, c->h, &err), err);
     CHECK_OK(tl_trainer_create(&t->trainer, t->model, t->adapter, &t->stream, o, &err), err);
 }
@@ -144,6 +146,21 @@ static inline tl_hash training_hash(const training *t)
 {
     tl_hash h = training_hash_base(t);
     if (t->adapter) tl_adapter_each(t->adapter, training_hash_weight, &h);
+    return h;
+}
+
+/* Of every bit that the next step starts from: weights, adapter, moments. */
+static inline tl_hash training_hash_state(const training *t)
+{
+    tl_hash h = training_hash(t);
+    for (int i = 0; i < t->trainer->params->n; i++) {
+        const tl_param *p = &t->trainer->params->items[i];
+        size_t blocks = (p->n + TL_STATE_BLOCK - 1) / TL_STATE_BLOCK;
+        h = tl_hash_chain(&h, p->m, p->n * tl_state_size(p->state));
+        h = tl_hash_chain(&h, p->v, p->n * tl_state_size(p->state));
+        if (p->m_scale) h = tl_hash_chain(&h, p->m_scale, blocks * sizeof(float));
+        if (p->v_scale) h = tl_hash_chain(&h, p->v_scale, blocks * sizeof(float));
+    }
     return h;
 }
 

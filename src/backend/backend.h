@@ -117,6 +117,30 @@ typedef struct tl_adamw_step {
     float grad_scale;               /* clipping: the gradient is multiplied by this first */
 } tl_adamw_step;
 
+/* What AdamW's moments lie in; the 8-bit code is rounding.h's. */
+typedef enum tl_state {
+    TL_STATE_F32,
+    TL_STATE_BF16,
+    TL_STATE_8BIT
+} tl_state;
+
+enum {
+    TL_STATE_BLOCK = 256 /* numbers that share a scale in 8 bits */
+};
+
+/* A trained tensor, its gradient and its moments: n numbers each, at most 2^32 - 1. */
+typedef struct tl_adamw {
+    void *p;
+    tl_dtype p_dtype; /* f32, or bf16: rounded by chance, right on average */
+    const void *g;
+    tl_dtype g_dtype; /* f32 or bf16 */
+    tl_state state;
+    void *m, *v;              /* f32; bf16, rounded by chance; or codes */
+    float *m_scale, *v_scale; /* codes only: one for each TL_STATE_BLOCK numbers */
+    size_t n;
+    uint32_t key; /* of the chance: another one for each step and tensor */
+} tl_adamw;
+
 typedef struct tl_backend {
     const char *name;
     bool (*usable)(void);
@@ -154,13 +178,15 @@ typedef struct tl_backend {
     void (*attention_back)(tl_stream *s, const tl_attention *a, float *dq, float *dk, float *dv, const float *dout,
                            const float *o, const float *lse, const float *q, const float *k, const float *v);
 
-    /* y = silu(gate) * up; back writes dgate and dup. */
+    /* y = silu(gate) * up; back writes dgate and dup, and y again, so that nobody has to keep it.  y may be dy, dgate
+     * gate, dup up. */
     void (*swiglu)(tl_stream *s, float *y, const float *gate, const float *up, size_t n);
-    void (*swiglu_back)(tl_stream *s, float *dgate, float *dup, const float *dy, const float *gate, const float *up,
-                        size_t n);
-    /* y = gelu(x) by the tanh formula of GPT-2 (Hendrycks & Gimpel 2016); back writes dx, which may be dy. */
+    void (*swiglu_back)(tl_stream *s, float *y, float *dgate, float *dup, const float *dy, const float *gate,
+                        const float *up, size_t n);
+    /* y = gelu(x) by the tanh formula of GPT-2 (Hendrycks & Gimpel 2016); back writes dx, and y again.  y may be dy, dx
+     * x. */
     void (*gelu)(tl_stream *s, float *y, const float *x, size_t n);
-    void (*gelu_back)(tl_stream *s, float *dx, const float *dy, const float *x, size_t n);
+    void (*gelu_back)(tl_stream *s, float *y, float *dx, const float *dy, const float *x, size_t n);
 
     /* x *= a. */
     void (*scale)(tl_stream *s, float *x, float a, size_t n);
@@ -178,10 +204,12 @@ typedef struct tl_backend {
     /* out[n] = log softmax(logits[n])[target[n]]; logits stay. */
     void (*log_prob)(tl_stream *s, float *out, const float *logits, const int *targets, int N, int V);
 
-    /* AdamW (Loshchilov & Hutter 2019) on n parameters. */
-    void (*adamw)(tl_stream *s, float *p, const float *g, float *m, float *v, size_t n, const tl_adamw_step *step);
-    /* Sum of squares, in double. */
-    double (*sum_squares)(tl_stream *s, const float *x, size_t n);
+    /* AdamW (Loshchilov & Hutter 2019) on one tensor; its numbers are finite. */
+    void (*adamw)(tl_stream *s, const tl_adamw *a, const tl_adamw_step *step);
+    /* Sum of squares of f32 or bf16 numbers, in double. */
+    double (*sum_squares)(tl_stream *s, const void *x, tl_dtype dtype, size_t n);
+    /* y = x (+ y where add), to the nearest bf16. */
+    void (*narrow)(tl_stream *s, tl_bf16 *y, const float *x, size_t n, bool add);
 } tl_backend;
 
 extern const tl_backend tl_backend_ref, tl_backend_avx2, tl_backend_avx512, tl_backend_amx;

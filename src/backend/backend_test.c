@@ -10,6 +10,7 @@
  * size, so two orders differ by about L epsilon; allowed is a few times that.  A forgotten term is off by about 1,
  * a factor rounded to bf16 against the promise by sqrt(L)/256. */
 #include "backend/backend.h"
+#include "backend/rounding.h"
 #include "base/rng.h"
 #include "tests/check.h"
 
@@ -492,27 +493,72 @@ static float *given_with_extremes(trial *t, size_t n)
     return x;
 }
 
+/* The same numbers by two calls. */
+static void want_same(const trial *t, const char *name, const float *x, const float *y, size_t n)
+{
+    if (memcmp(x, y, n * sizeof *x) != 0 && failures++ < REPORTS)
+        print_error("%s: %s of %zu numbers\n", t->b->name, name, n);
+}
+
+static float *copied(trial *t, const float *x, size_t n)
+{
+    return memcpy(given_bytes(t, n * sizeof *x), x, n * sizeof *x);
+}
+
 static void pointwise_row(trial *t)
 {
     size_t n = (size_t)t->z.N;
     double error = 32 * FLT_EPSILON; /* of exp and tanh by polynomial */
-    float *x = given_with_extremes(t, n), *up = given(t, n), *dy = given(t, n), *in_place;
-    t->b->swiglu(t->s, fresh(t, n, error, 1), x, up, n);
-    float *dgate = fresh(t, n, error, 1), *dup = fresh(t, n, error, 1);
-    t->b->swiglu_back(t->s, dgate, dup, dy, x, up, n);
-    t->b->gelu(t->s, fresh(t, n, error, 1), x, n);
-    t->b->gelu_back(t->s, fresh(t, n, error, 1), dy, x, n);
-    in_place = grown(t, n, error, 1);
-    t->b->gelu_back(t->s, in_place, in_place, x, n);
+    float *x = given_with_extremes(t, n), *up = given(t, n), *dy = given(t, n), *y = given(t, n);
+    float *gated = fresh(t, n, error, 1), *dgate = fresh(t, n, error, 1), *dup = fresh(t, n, error, 1);
+    t->b->swiglu(t->s, gated, x, up, n);
+    t->b->swiglu_back(t->s, y, dgate, dup, dy, x, up, n);
+    want_same(t, "swiglu_back makes another y than swiglu", y, gated, n);
+    float *a = copied(t, x, n), *b = copied(t, up, n), *c = copied(t, dy, n);
+    t->b->swiglu_back(t->s, c, a, b, c, a, b, n);
+    want_same(t, "swiglu_back in place makes another y", c, gated, n);
+    want_same(t, "swiglu_back in place makes another dgate", a, dgate, n);
+    want_same(t, "swiglu_back in place makes another dup", b, dup, n);
+    float *bent = fresh(t, n, error, 1), *dx = fresh(t, n, error, 1);
+    t->b->gelu(t->s, bent, x, n);
+    t->b->gelu_back(t->s, y, dx, dy, x, n);
+    want_same(t, "gelu_back makes another y than gelu", y, bent, n);
+    a = copied(t, x, n), c = copied(t, dy, n);
+    t->b->gelu_back(t->s, c, a, c, a, n);
+    want_same(t, "gelu_back in place makes another y", c, bent, n);
+    want_same(t, "gelu_back in place makes another dx", a, dx, n);
     t->b->scale(t->s, grown(t, n, 0, 1), 0.7f, n);
     t->b->add(t->s, grown(t, n, tol_sum(1), 1), up, -0.3f, n);
 }
 
+static tl_bf16 *narrowed(trial *t, const float *x, size_t n)
+{
+    tl_bf16 *y = given_bytes(t, n * sizeof *y);
+    for (size_t i = 0; i < n; i++) y[i] = tl_f32_to_bf16(x[i]);
+    return y;
+}
+
+static void widen(float *y, const tl_bf16 *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) y[i] = tl_bf16_to_f32(x[i]);
+}
+
+/* A step of N numbers: O is the state's type, accumulate says bf16 weights, dtype is the gradient's.  What is rounded
+ * by chance may come out one step apart where the last bit of the f32 before it differs. */
 static void adamw_row(trial *t)
 {
-    size_t n = (size_t)t->z.N;
-    double error = 16 * FLT_EPSILON;
-    float *g = given(t, n), *p = grown(t, n, error, 1), *m = grown(t, n, error, 1), *v = grown(t, n, error, 1);
+    enum {
+        F = TL_FRACTION_M,
+        G = TL_FRACTION_V
+    };
+    size_t n = (size_t)t->z.N, blocks = (n + TL_STATE_BLOCK - 1) / TL_STATE_BLOCK;
+    tl_state state = (tl_state)t->z.O;
+    bool small = t->z.accumulate, codes = state == TL_STATE_8BIT;
+    double error = 16 * FLT_EPSILON, half = 0x1p-7, code = 0x1p-3 + 0x1p-8;
+    double moments = codes ? code : state == TL_STATE_BF16 ? half : error;
+    float *g = given(t, n), *p = grown(t, n, small ? half : error, 1);
+    float *m = grown(t, n, moments, codes ? 0x1p-10 : 1), *v = grown(t, n, moments, codes ? 0x1p-10 : 1);
+    float *m_scale = fresh(t, blocks, error, 0.1), *v_scale = fresh(t, blocks, error, 0.1);
     for (size_t i = 0; i < n; i++) v[i] = v[i] * v[i] + 0.01f;
     tl_adamw_step step = { .lr = 0.1f,
                            .beta1 = 0.9f,
@@ -522,15 +568,77 @@ static void adamw_row(trial *t)
                            .correction1 = 0.5f,
                            .correction2 = 0.7f,
                            .grad_scale = 0.3f };
-    t->b->adamw(t->s, p, g, m, v, n, &step);
+    tl_adamw a = { .p = p, .g = g, .state = state, .m = m, .v = v, .n = n, .key = 77 };
+    uint8_t *mc = given_bytes(t, n), *vc = given_bytes(t, n);
+    if (small) {
+        a.p = narrowed(t, p, n);
+        a.p_dtype = TL_DTYPE_BF16;
+    }
+    if (t->z.dtype == TL_DTYPE_BF16) {
+        a.g = narrowed(t, g, n);
+        a.g_dtype = TL_DTYPE_BF16;
+    }
+    if (state == TL_STATE_BF16) {
+        a.m = narrowed(t, m, n);
+        a.v = narrowed(t, v, n);
+    }
+    for (size_t i = 0; i < blocks; i++) m_scale[i] = v_scale[i] = 1 + (float)i;
+    if (codes) { /* blocks of zeros too, whose scale is 0 */
+        for (size_t i = 0; i < n; i++) {
+            bool none = i / TL_STATE_BLOCK == 2;
+            mc[i] = none ? 0 : (uint8_t)(37 * i);
+            vc[i] = none ? 0 : (uint8_t)(101 * i + 3);
+            if (none) g[i] = 0;
+        }
+        a.m = mc;
+        a.v = vc;
+        a.m_scale = m_scale;
+        a.v_scale = v_scale;
+    }
+    t->b->adamw(t->s, &a, &step);
+    if (small) widen(p, a.p, n);
+    if (state == TL_STATE_BF16) {
+        widen(m, a.m, n);
+        widen(v, a.v, n);
+    }
+    for (size_t i = 0; codes && i < n; i++) {
+        float size = tl_code_value(mc[i] & 127u, F) * m_scale[i / TL_STATE_BLOCK];
+        m[i] = mc[i] & 128u ? -size : size;
+        v[i] = tl_code_value(vc[i], G) * v_scale[i / TL_STATE_BLOCK];
+    }
 }
 
 static void sum_squares_row(trial *t)
 {
     size_t n = (size_t)t->z.N;
-    double sum = t->b->sum_squares(t->s, given(t, n), n);
-    fresh(t, 1, 1e-8, 1)[0] = (float)(sum / (double)n - 1); /* what f32 keeps of it is then below 1e-8 */
-    memcpy(fresh(t, 2, INFINITY, 0), &sum, sizeof sum);     /* its bits, for the comparison of threads */
+    float *x = given(t, n);
+    tl_bf16 *h = narrowed(t, x, n);
+    for (int i = 0; i < 2; i++) {
+        double sum = i ? t->b->sum_squares(t->s, h, TL_DTYPE_BF16, n) : t->b->sum_squares(t->s, x, TL_DTYPE_F32, n);
+        fresh(t, 1, 1e-8, 1)[0] = (float)(sum / (double)n - 1); /* what f32 keeps of it is then below 1e-8 */
+        memcpy(fresh(t, 2, INFINITY, 0), &sum, sizeof sum);     /* its bits, for the comparison of threads */
+    }
+}
+
+static void narrow_row(trial *t)
+{
+    size_t n = (size_t)t->z.N;
+    float *x = given_with_extremes(t, n), *y = fresh(t, n, 0, 1), *sum = fresh(t, n, 0, 1);
+    tl_bf16 *h = given_bytes(t, n * sizeof *h);
+    x[n / 2] = n % 2 ? INFINITY : x[n / 2];
+    t->b->narrow(t->s, h, x, n, false);
+    for (size_t i = 0; i < n; i++)
+        if (h[i] != tl_f32_to_bf16(x[i]) && failures++ < REPORTS)
+            print_error("%s narrow: %.9g became %.9g\n", t->b->name, (double)x[i], (double)tl_bf16_to_f32(h[i]));
+    x[n / 2] = 1;
+    t->b->narrow(t->s, h, x, n, false);
+    widen(y, h, n);
+    t->b->narrow(t->s, h, given(t, n), n, true);
+    widen(sum, h, n);
+    uint32_t bits = 0xffffffffu; /* a NaN that rounding would make zero */
+    memcpy(x, &bits, sizeof bits);
+    t->b->narrow(t->s, h, x, n, false);
+    if ((h[0] & 0x7fffu) <= 0x7f80u && failures++ < REPORTS) print_error("%s narrow: NaN is %x\n", t->b->name, h[0]);
 }
 
 TEST(pointwise_rows_of_every_back_end_agree_with_ref)
@@ -539,8 +647,14 @@ TEST(pointwise_rows_of_every_back_end_agree_with_ref)
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         sizes z = { .N = counts[i] };
         check_row("pointwise", pointwise_row, &z, true);
-        check_row("adamw", adamw_row, &z, true);
         check_row("sum_squares", sum_squares_row, &z, true);
+        check_row("narrow", narrow_row, &z, true);
+        for (z.O = TL_STATE_F32; z.O <= TL_STATE_8BIT; z.O++)
+            for (int types = 0; types < 4; types++) {
+                z.accumulate = types & 1;
+                z.dtype = types & 2 ? TL_DTYPE_BF16 : TL_DTYPE_F32;
+                check_row("adamw", adamw_row, &z, true);
+            }
     }
     check_done();
 }
@@ -771,7 +885,7 @@ static void nan_rows(trial *t)
     float *z = given(t, (size_t)n), *u = given(t, (size_t)n);
     const tl_backend *b = t->b;
     x[at] = NAN;
-    want_nan("sum_squares", b, at, n, (float)b->sum_squares(t->s, x, (size_t)n));
+    want_nan("sum_squares", b, at, n, (float)b->sum_squares(t->s, x, TL_DTYPE_F32, (size_t)n));
     b->linear(t->s, &(tl_product){ .y = y, .w = { w, TL_DTYPE_F32 }, .O = 1 }, 1, x, 1, n);
     want_nan("linear", b, at, n, y[0]);
     b->linear(t->s, &(tl_product){ .y = y, .w = { x, TL_DTYPE_F32 }, .O = 1 }, 1, w, 1, n);

@@ -3,6 +3,8 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,16 +15,27 @@ double tl_seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-size_t tl_peak_bytes(void)
+/* The KiB after name on a line of the file, as bytes; 0 where there is none. */
+static size_t line_bytes(const char *path, const char *name)
 {
-    FILE *f = fopen("/proc/self/status", "r");
+    FILE *f = fopen(path, "r");
     if (!f) return 0;
     char line[200];
-    unsigned long kib = 0;
-    while (fgets(line, sizeof line, f))
-        if (sscanf(line, "VmHWM: %lu kB", &kib) == 1) break;
+    size_t n = strlen(name), kib = 0;
+    while (kib == 0 && fgets(line, sizeof line, f))
+        if (strncmp(line, name, n) == 0) kib = strtoul(line + n, NULL, 10);
     fclose(f);
-    return (size_t)kib * 1024;
+    return kib * 1024;
+}
+
+size_t tl_peak_bytes(void)
+{
+    return line_bytes("/proc/self/status", "VmHWM:");
+}
+
+size_t tl_free_bytes(void)
+{
+    return line_bytes("/proc/meminfo", "MemAvailable:");
 }
 
 void tl_peak_reset(void)

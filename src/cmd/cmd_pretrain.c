@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/interrupt.h"
 #include "base/log.h"
+#include "cmd/memory_flags.h"
 #include "cmd/options.h"
 #include "io/atomic.h"
 #include "io/json.h"
@@ -21,6 +22,7 @@ static struct {
     double tokens, lr, last_ratio, beta2, weight_decay, table_lr_ratio, clip, text_weight;
     int batch_tokens, max_rows, warmup, save_every, seed, threads;
     int stop_after;
+    tl_memory_flags memory;
 } o = { .init = "mimetic",
         .schedule = "cosine",
         .precision = "bf16",
@@ -58,6 +60,7 @@ static const tl_option rows[] = {
     { "weight-decay", 'd', &o.weight_decay, "W", "of AdamW, on matrices" },
     { "max-grad-norm", 'd', &o.clip, "NORM", "clipping; 0: none" },
     { "precision", 's', &o.precision, "KIND", "of products: f32 or bf16" },
+    TL_MEMORY_ROWS(o.memory),
     { "save-every", 'i', &o.save_every, "STEPS", "checkpoint; a run that finds one goes on from it" },
     { "stop-after", 'i', &o.stop_after, "STEPS", "end this run with a checkpoint after so many steps; 0: at the end" },
     { "seed", 'i', &o.seed, "N", "of the first weights" },
@@ -164,6 +167,7 @@ static int prepare(run *r, long *total, tl_err *err)
     json_t *config = NULL;
     tl_train_options t = tl_train_defaults();
     TL_TRY(tl_schedule_kind_parse(&t.schedule.kind, o.schedule, err));
+    TL_TRY(tl_memory_parse(&t.memory, o.memory.recompute, o.memory.weights, o.memory.state, o.memory.gradients, err));
     bool bf16 = strcmp(o.precision, "bf16") == 0, mimetic = strcmp(o.init, "mimetic") == 0;
     if (!bf16 && strcmp(o.precision, "f32") != 0)
         return tl_fail(err, TL_EUSAGE, "--precision '%s': f32 and bf16 are known", o.precision);
@@ -174,7 +178,6 @@ static int prepare(run *r, long *total, tl_err *err)
         return tl_fail(err, TL_EUSAGE, "--tokens, --batch-tokens and --micro-batch must be positive");
     if (o.base) {
         TL_TRY(tl_model_open(&r->model, o.base, err));
-        TL_TRY(tl_model_unfreeze(r->model, err));
         r->config = r->model->config;
     } else {
         TL_TRY(tl_json_load(&config, o.config, err));
@@ -204,15 +207,23 @@ static int prepare(run *r, long *total, tl_err *err)
     t.max_grad_norm = (float)o.clip;
     t.table_lr_ratio = (float)o.table_lr_ratio;
     t.max_rows = o.max_rows;
+    t.seed = (uint64_t)o.seed;
+    tl_unfreeze how = tl_memory_unfreeze(&t.memory);
+    TL_TRY(tl_model_unfreeze_as(r->model, &how, err)); /* new weights were f32 up to here */
     TL_TRY(tl_trainer_create(&r->trainer, r->model, NULL, &r->stream, &t, err));
     if (snprintf(r->checkpoint, sizeof r->checkpoint, "%s.checkpoint", o.output) >= (int)sizeof r->checkpoint)
         return tl_fail(err, TL_EUSAGE, "--output: a path of %zu bytes is too long", strlen(o.output));
-    return tl_buf_printf(
+    TL_TRY(tl_buf_printf(
         &r->text, err,
         "base %s data %s tokens %.0f batch %d micro %d init %s lr %g ratio %g %s %g warmup %d beta2 %g "
         "decay %g clip %g text %g %s seed %d",
         o.base ? o.base : "new", o.data, o.tokens, o.batch_tokens, o.max_rows, o.init, o.lr, o.table_lr_ratio,
-        o.schedule, o.last_ratio, o.warmup, o.beta2, o.weight_decay, o.clip, o.text_weight, o.precision, o.seed);
+        o.schedule, o.last_ratio, o.warmup, o.beta2, o.weight_decay, o.clip, o.text_weight, o.precision, o.seed));
+    if (tl_memory_plain(&t.memory)) return 0;
+    char text[120];
+    t.memory.recompute = TL_RECOMPUTE_AUTO; /* on or off, the bits are the same */
+    tl_memory_text(text, sizeof text, &t.memory);
+    return tl_buf_printf(&r->text, err, " %s", text);
 }
 
 static int resume(run *r, tl_err *err)

@@ -1,4 +1,5 @@
 /* cmd_train.c - tune a base on a task: an adapter, or all its weights. */
+#include "base/clock.h"
 #include "base/log.h"
 #include "cmd/methods.h"
 
@@ -32,13 +33,15 @@ static int run_train(int argc, char **argv, tl_err *err)
     TL_TRY(tl_method_parse(&m, o.method, err));
     if (m.tuning == TL_TUNING_NONE)
         return tl_fail(err, TL_EUSAGE, "tailor train: %s trains nothing; tailor prompt makes its variant", m.name);
+    TL_TRY(tl_flags_check_memory(&m, 1, err));
     TL_TRY(tl_working_open(&w, p.items[0], err));
     int rc = tl_method_run(&v, &m, &w.work, &tl_flags.o, (uint64_t)o.seed, &spent, err);
     if (rc == 0) rc = tl_variant_write(v, tl_flags.open.model, o.output, err);
     if (rc == 0)
-        printf("%s: %.0f trainable parameters, %.0f trained tokens, %.1f s, %.3g FLOPs, best epoch %d; variant in %s\n",
-               m.name, spent.trainable_parameters, spent.trained_tokens, spent.seconds, spent.flops, spent.best_epoch,
-               o.output);
+        printf("%s: %.0f trainable parameters, %.0f trained tokens, %.1f s, %.3g FLOPs, %.0f MB planned for training, "
+               "%.0f MB held at most, best epoch %d; variant in %s\n",
+               m.name, spent.trainable_parameters, spent.trained_tokens, spent.seconds, spent.flops,
+               spent.planned_bytes * 1e-6, (double)tl_peak_bytes() * 1e-6, spent.best_epoch, o.output);
     tl_variant_free(v);
     tl_method_spent_reset(&spent);
     tl_working_close(&w);

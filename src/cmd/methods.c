@@ -15,6 +15,15 @@ static int check(tl_err *err)
 {
     tl_method_options *o = &tl_flags.o;
     TL_TRY(tl_schedule_kind_parse(&o->schedule, tl_flags.schedule, err));
+    if (tl_flags.low_memory) o->memory = tl_memory_low();
+    TL_TRY(tl_memory_parse(&o->memory, tl_flags.memory.recompute, tl_flags.memory.weights, tl_flags.memory.state,
+                           tl_flags.memory.gradients, err));
+    if (o->memory.gradients == TL_GRADIENT_FUSED && o->max_grad_norm > 0)
+        return tl_fail(err, TL_EUSAGE,
+                       "--gradients fused updates before the norm of all is known: --max-grad-norm %g cannot be",
+                       o->max_grad_norm);
+    if (o->max_grad_norm < 0 && o->max_grad_norm != -1)
+        return tl_fail(err, TL_EUSAGE, "--max-grad-norm %g: 0 or more is wanted, or -1", o->max_grad_norm);
     o->keep_best = !tl_flags.last_epoch;
     o->balanced = tl_flags.balanced;
     if (o->k < -1) return tl_fail(err, TL_EUSAGE, "--k %d: 0 or more is wanted", o->k);
@@ -26,6 +35,18 @@ static int check(tl_err *err)
         return tl_fail(err, TL_EUSAGE, "--warmup %g: a share from 0 to 1 is wanted", o->warmup);
     if (o->lora_r < 1) return tl_fail(err, TL_EUSAGE, "--lora-r %d: 1 or more is wanted", o->lora_r);
     return 0;
+}
+
+int tl_flags_check_memory(const tl_method *methods, int n, tl_err *err)
+{
+    const char *said = tl_flags.memory.weights ? "--weights"
+                       : tl_flags.memory.state ? "--optimizer-state"
+                                               : "--gradients";
+    if (!tl_flags.memory.weights && !tl_flags.memory.state && !tl_flags.memory.gradients) return 0;
+    for (int i = 0; i < n; i++)
+        if (methods[i].tuning == TL_TUNING_FULL) return 0;
+    return tl_fail(err, TL_EUSAGE, "%s concerns full fine-tuning, and none is asked for; an adapter is trained in f32",
+                   said);
 }
 
 static int open_all(tl_working *w, const char *task_dir, tl_err *err)

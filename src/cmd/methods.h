@@ -2,6 +2,7 @@
 #ifndef TL_CMD_METHODS_H
 #define TL_CMD_METHODS_H
 
+#include "cmd/memory_flags.h"
 #include "cmd/open.h"
 #include "method/method.h"
 
@@ -9,7 +10,8 @@
 typedef struct tl_method_flags {
     tl_open_flags open;
     const char *schedule;
-    bool quiet, last_epoch, balanced;
+    tl_memory_flags memory;
+    bool quiet, last_epoch, balanced, low_memory;
     tl_method_options o;
 } tl_method_flags;
 
@@ -37,8 +39,11 @@ extern tl_method_flags tl_flags;
         { "schedule", 's', &tl_flags.schedule, "KIND", "constant, linear or cosine" },                                 \
         { "warmup", 'd', &tl_flags.o.warmup, "SHARE", "of the steps" },                                                \
         { "weight-decay", 'd', &tl_flags.o.weight_decay, "W", "of AdamW, on matrices" },                               \
-        { "max-grad-norm", 'd', &tl_flags.o.max_grad_norm, "NORM", "clipping; 0: none" },                              \
-        { "micro-batch", 'i', &tl_flags.o.max_rows, "N", "tokens run at once" },                                       \
+        { "max-grad-norm", 'd', &tl_flags.o.max_grad_norm, "NORM",                                                     \
+          "clipping; 0: none; -1: at 1, and none where gradients are fused" },                                         \
+        { "micro-batch", 'i', &tl_flags.o.max_rows, "N", "tokens run at once" }, TL_MEMORY_ROWS(tl_flags.memory),      \
+        { "low-memory", 'b', &tl_flags.low_memory, NULL,                                                               \
+          "recompute on, weights bf16, optimizer-state 8bit, gradients fused, unless they are said" },                 \
         { "last-epoch", 'b', &tl_flags.last_epoch, NULL,                                                               \
           "keep the last weights, not those of the lowest validation loss" },                                          \
         { "lora-r", 'i', &tl_flags.o.lora_r, "N", "rank" },                                                            \
@@ -54,6 +59,10 @@ typedef struct tl_working {
     tl_task *task; /* owned */
     tl_work work;
 } tl_working;
+
+/* The memory flags say something that only full fine-tuning obeys; none of methods is that: an error that names them.
+ */
+int tl_flags_check_memory(const tl_method *methods, int n, tl_err *err);
 
 /* Open what tl_flags and the task's directory say, with all splits. */
 int tl_working_open(tl_working *out, const char *task_dir, tl_err *err);

@@ -436,6 +436,11 @@ done:
     return rc;
 }
 
+void tl_gguf_rest(const tl_gguf *g)
+{
+    tl_map_rest(g->map);
+}
+
 void tl_gguf_close(tl_gguf *g)
 {
     if (!g) return;

@@ -64,6 +64,9 @@ bool tl_gguf_is(const char *path);
 int tl_gguf_open(tl_gguf **out, const char *path, tl_err *err);
 void tl_gguf_close(tl_gguf *g);
 
+/* Give the pages back to the kernel until they are read again. */
+void tl_gguf_rest(const tl_gguf *g);
+
 const char *tl_gguf_path(const tl_gguf *g);
 int tl_gguf_version(const tl_gguf *g);
 

@@ -58,6 +58,11 @@ const unsigned char *tl_map_bytes(const tl_map *m, size_t *size)
     return m->bytes;
 }
 
+void tl_map_rest(const tl_map *m)
+{
+    if (m->bytes) madvise(m->bytes, m->size, MADV_DONTNEED);
+}
+
 void tl_map_close(tl_map *m)
 {
     if (!m) return;

@@ -24,6 +24,9 @@ int tl_map_open(tl_map **out, const char *path, tl_err *err);
 /* The bytes (page aligned, NULL where the file is empty), valid until tl_map_close; *size is how many. */
 const unsigned char *tl_map_bytes(const tl_map *m, size_t *size);
 
+/* Give the pages back to the kernel until they are read again. */
+void tl_map_rest(const tl_map *m);
+
 void tl_map_close(tl_map *m);
 
 #endif

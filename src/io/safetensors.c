@@ -352,6 +352,11 @@ void tl_safetensors_close(tl_safetensors *s)
     free(s);
 }
 
+void tl_safetensors_rest(const tl_safetensors *s)
+{
+    for (int i = 0; i < s->n_shards; i++) tl_map_rest(s->shards[i].map);
+}
+
 int tl_safetensors_count(const tl_safetensors *s)
 {
     return s->n;

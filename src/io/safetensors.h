@@ -30,6 +30,9 @@ typedef struct tl_safetensors tl_safetensors;
 int tl_safetensors_open(tl_safetensors **out, const char *path, tl_err *err);
 void tl_safetensors_close(tl_safetensors *s);
 
+/* Give the pages back to the kernel until they are read again. */
+void tl_safetensors_rest(const tl_safetensors *s);
+
 /* How many tensors, and the i-th of them: the order of their bytes, shard by shard. */
 int tl_safetensors_count(const tl_safetensors *s);
 const tl_stored *tl_safetensors_at(const tl_safetensors *s, int i);

@@ -41,8 +41,9 @@ tl_method_options tl_method_defaults(void)
                                 .full_lr = 5e-4,
                                 .schedule = TL_SCHEDULE_COSINE,
                                 .warmup = 0.06,
-                                .max_grad_norm = 1,
+                                .max_grad_norm = -1,
                                 .max_rows = 1024,
+                                .memory = tl_memory_defaults(),
                                 .keep_best = true,
                                 .lora_r = 16,
                                 .lora_alpha = 32,
@@ -102,7 +103,9 @@ static int tune(tl_variant *v, const tl_method *m, const tl_work *w, const tl_me
         return tl_tune(w->base, v->adapter, w, &own, m->name, o->lora_lr, group, seed, spent, err);
     }
     TL_TRY(tl_model_open(&v->weights, w->base_dir, err));
-    TL_TRY(tl_model_unfreeze(v->weights, err));
+    tl_unfreeze how = tl_memory_unfreeze(&o->memory);
+    tl_model_rest(w->base); /* not used until the variant is measured against it */
+    TL_TRY(tl_model_unfreeze_as(v->weights, &how, err));
     return tl_tune(v->weights, NULL, w, &own, m->name, o->full_lr, group, seed, spent, err);
 }
 

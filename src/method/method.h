@@ -13,6 +13,7 @@
 #include "method/variant.h"
 #include "task/task.h"
 #include "text/tokenizer.h"
+#include "train/memory.h"
 #include "train/schedule.h"
 
 #include <stdbool.h>
@@ -40,9 +41,11 @@ typedef struct tl_method_options {
     double lora_lr, full_lr; /* peak learning rates */
     tl_schedule_kind schedule;
     double warmup; /* share of the steps */
-    double weight_decay, max_grad_norm;
-    int max_rows;   /* of a micro-batch */
-    bool keep_best; /* the weights of the epoch with the lowest validation loss, not the last */
+    double weight_decay;
+    double max_grad_norm; /* clipping; 0: none; -1: at 1, and none where gradients are fused */
+    int max_rows;         /* of a micro-batch */
+    tl_memory memory;     /* of full fine-tuning; of an adapter's only whether to recompute */
+    bool keep_best;       /* the weights of the epoch with the lowest validation loss, not the last */
     int lora_r;
     float lora_alpha;
     bool rslora;
@@ -72,6 +75,8 @@ typedef struct tl_tuned_point {
 /* What making the variant took. */
 typedef struct tl_method_spent {
     double seconds, flops, trainable_parameters, trained_tokens;
+    char memory[120];      /* what was held, in words; empty where nothing was trained */
+    double planned_bytes;  /* of training, over what was there before */
     tl_tuned_point *curve; /* owned: tl_method_spent_reset */
     int n_curve;
     int best_epoch; /* 0: nothing was trained */

@@ -6,12 +6,16 @@
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/rng.h"
+#include "io/atomic.h"
 #include "method/samples.h"
 #include "train/train.h"
 
+#include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     STREAM_ORDER = 0x7e00
@@ -22,20 +26,75 @@ typedef struct tuning {
     tl_samples train, validation;
     int *order;              /* owned: of the samples */
     const tl_sample **batch; /* owned */
-    float *best;             /* owned: the trained values at the best epoch */
+    FILE *best;              /* owned: the trained values at the best epoch */
     double best_loss;
     long steps; /* in all */
 } tuning;
 
-static void copy_values(const tl_params *p, float *to, bool back)
+/* ---- the best epoch's values, in a file without a name: memory is for what every step needs ---- */
+
+static int best_open(FILE **out, tl_err *err)
 {
-    for (int i = 0; i < p->n; i++) {
-        if (back)
-            memcpy(p->items[i].value, to, p->items[i].n * sizeof *to);
-        else
-            memcpy(to, p->items[i].value, p->items[i].n * sizeof *to);
-        to += p->items[i].n;
+    const char *dir = getenv("TMPDIR");
+    char path[4096];
+    if (!dir || !*dir) dir = "/tmp";
+    TL_TRY(tl_path_join(path, sizeof path, dir, "tailor-best-XXXXXX", err));
+    int fd = mkstemp(path);
+    if (fd >= 0) unlink(path);
+    if (fd < 0 || !(*out = fdopen(fd, "w+b"))) {
+        int why = errno;
+        if (fd >= 0) close(fd);
+        return tl_fail(
+            err, TL_EIO,
+            "%s: no place for the weights of the best epoch (TMPDIR says where; the last epoch's need none): "
+            "%s",
+            path, strerror(why));
     }
+    return 0;
+}
+
+/* All trained values into the file, and back. */
+static int best_write(FILE *f, const tl_params *p, tl_err *err)
+{
+    bool whole = fseek(f, 0, SEEK_SET) == 0;
+    for (int i = 0; whole && i < p->n; i++) {
+        const tl_param *q = &p->items[i];
+        whole = fwrite(q->value, tl_dtype_size(q->dtype), q->n, f) == q->n;
+    }
+    if (whole && fflush(f) == 0) return 0;
+    return tl_fail(err, TL_EIO, "the weights of the best epoch: writing fails: %s", strerror(errno));
+}
+
+static int best_read(FILE *f, const tl_params *p, tl_err *err)
+{
+    bool whole = fseek(f, 0, SEEK_SET) == 0;
+    for (int i = 0; whole && i < p->n; i++) {
+        const tl_param *q = &p->items[i];
+        whole = fread(q->value, tl_dtype_size(q->dtype), q->n, f) == q->n;
+    }
+    return whole ? 0 : tl_fail(err, TL_EIO, "the weights of the best epoch: reading fails: %s", strerror(errno));
+}
+
+static int by_size(const void *a, const void *b)
+{
+    return *(const int *)b - *(const int *)a;
+}
+
+/* A fused step is one micro-batch: the largest samples must fit into one together, whatever order chance brings. */
+static int check_fused(const tl_samples *s, const tl_method_options *o, tl_err *err)
+{
+    int *sizes = malloc((size_t)s->n * sizeof *sizes), most = 0;
+    if (!sizes) return tl_fail(err, TL_ENOMEM, "tuning: no memory for the sizes of %d samples", s->n);
+    for (int i = 0; i < s->n; i++) sizes[i] = s->items[i].n - 1;
+    qsort(sizes, (size_t)s->n, sizeof *sizes, by_size);
+    for (int i = 0; i < o->batch && i < s->n; i++) most += sizes[i];
+    free(sizes);
+    if (most <= o->max_rows) return 0;
+    return tl_fail(
+        err, TL_EUSAGE,
+        "gradients fused: a step is one micro-batch, and %d samples have up to %d tokens together where %d are "
+        "run at once; --micro-batch %d or a smaller --batch is wanted",
+        o->batch, most, o->max_rows, most);
 }
 
 static int prepare(tuning *t, tl_model *model, tl_adapter *adapter, const tl_work *w, const tl_method_options *o,
@@ -61,14 +120,19 @@ static int prepare(tuning *t, tl_model *model, tl_adapter *adapter, const tl_wor
                                  .warmup = (long)(o->warmup * (double)t->steps + 0.5),
                                  .total = t->steps };
     to.weight_decay = (float)o->weight_decay;
+    to.memory = tl_memory_defaults();
+    to.memory.recompute = o->memory.recompute;
+    if (!adapter) to.memory = o->memory;
     to.max_grad_norm = (float)o->max_grad_norm;
+    if (o->max_grad_norm < 0) to.max_grad_norm = to.memory.gradients == TL_GRADIENT_FUSED ? 0 : 1;
     to.max_rows = o->max_rows;
+    to.seed = seed;
+    if (to.memory.gradients == TL_GRADIENT_FUSED) TL_TRY(check_fused(&t->train, o, err));
     TL_TRY(tl_trainer_create(&t->trainer, model, adapter, w->stream, &to, err));
     t->order = malloc((size_t)t->train.n * sizeof *t->order);
     t->batch = malloc((size_t)o->batch * sizeof *t->batch);
-    t->best = o->keep_best ? malloc(t->trainer->params->count * sizeof *t->best) : NULL;
-    if (!t->order || !t->batch || (o->keep_best && !t->best))
-        return tl_fail(err, TL_ENOMEM, "tuning: no memory for its lists");
+    if (!t->order || !t->batch) return tl_fail(err, TL_ENOMEM, "tuning: no memory for its lists");
+    if (o->keep_best) TL_TRY(best_open(&t->best, err));
     for (int i = 0; i < t->train.n; i++) t->order[i] = i;
     return 0;
 }
@@ -113,10 +177,10 @@ static int run(tuning *t, const tl_method_options *o, const char *name, uint64_t
         if (e > 1 && loss >= t->best_loss) continue;
         t->best_loss = loss;
         if (o->keep_best) spent->best_epoch = e;
-        if (o->keep_best) copy_values(t->trainer->params, t->best, false);
+        if (o->keep_best) TL_TRY(best_write(t->best, t->trainer->params, err));
     }
     if (o->keep_best)
-        copy_values(t->trainer->params, t->best, true);
+        TL_TRY(best_read(t->best, t->trainer->params, err));
     else
         spent->best_epoch = o->epochs;
     tl_progress_end(&p);
@@ -135,6 +199,10 @@ int tl_tune(tl_model *model, tl_adapter *adapter, const tl_work *w, const tl_met
         for (int i = 0; i < t.train.n; i++) tokens += tl_sample_targets(&t.train.items[i]);
         tl_log("%s: trainable parameters %zu, trained tokens %d an epoch, %ld steps of %d samples", name,
                t.trainer->params->count, tokens, t.steps, o->batch);
+        tl_memory_text(spent->memory, sizeof spent->memory, &t.trainer->options.memory);
+        spent->planned_bytes = (double)tl_trainer_bytes(model, adapter, &t.trainer->options);
+        tl_log("%s: %s, clipping at %g: %.0f MB for training", name, spent->memory,
+               (double)t.trainer->options.max_grad_norm, spent->planned_bytes * 1e-6);
         rc = run(&t, o, name, seed, spent, err);
     }
     tl_trainer_free(t.trainer);
@@ -142,6 +210,6 @@ int tl_tune(tl_model *model, tl_adapter *adapter, const tl_work *w, const tl_met
     tl_samples_reset(&t.validation);
     free(t.order);
     free(t.batch);
-    free(t.best);
+    if (t.best) fclose(t.best);
     return rc;
 }

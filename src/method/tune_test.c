@@ -196,7 +196,53 @@ TEST(trained_tokens_are_answers_and_eos_of_every_epoch)
     small_end(&s);
 }
 
-RUN_TESTS(CASE(tuning_leaves_the_bytes_of_the_base_as_they_were), CASE(a_single_step_moves_the_weights),
+TEST(without_a_place_for_the_best_epoch_nothing_is_trained_and_the_place_is_named)
+{
+    small_task s;
+    tl_err err = { 0 };
+    tl_method m;
+    tl_method_spent spent;
+    tl_variant *v = NULL;
+    tl_method_options o = small_options();
+    small_begin(&s, SMALL_LABELS, 1);
+    CHECK_OK(tl_method_parse(&m, "lora", &err), err);
+    setenv("TMPDIR", "/nowhere/at/all", 1);
+    CHECK_INT(tl_method_run(&v, &m, &s.work, &o, 1, &spent, &err), TL_EIO);
+    CHECK_HAS(err.text, "/nowhere/at/all");
+    CHECK_HAS(err.text, "best epoch");
+    o.keep_best = false;
+    v = small_variant(&s, "lora", &o, 1, NULL);
+    unsetenv("TMPDIR");
+    tl_variant_free(v);
+    small_end(&s);
+}
+
+/* An adapter is small: memory for full fine-tuning leaves its bits alone. */
+TEST(memory_changes_full_fine_tuning_and_leaves_adapters_alone)
+{
+    small_task s;
+    tl_method_options o = small_options(), low = small_options();
+    low.memory = tl_memory_low();
+    low.max_rows = o.max_rows = 800;
+    small_begin(&s, SMALL_LABELS, 1);
+    for (int i = 0; i < 2; i++) {
+        tl_method_spent a, b;
+        tl_variant *x = small_variant(&s, ways[i], &o, 1, &a), *y = small_variant(&s, ways[i], &low, 1, &b);
+        bool lora = i == 0;
+        CHECK(same(hash_of(tl_variant_model(x), x->adapter), hash_of(tl_variant_model(y), y->adapter)) == lora);
+        CHECK(strstr(b.memory, lora ? "state f32" : "state 8bit") && strstr(a.memory, "state f32"));
+        CHECK(b.planned_bytes > 0 && b.planned_bytes < a.planned_bytes);
+        tl_variant_free(x);
+        tl_variant_free(y);
+        tl_method_spent_reset(&a);
+        tl_method_spent_reset(&b);
+    }
+    small_end(&s);
+}
+
+RUN_TESTS(CASE(without_a_place_for_the_best_epoch_nothing_is_trained_and_the_place_is_named),
+          CASE(memory_changes_full_fine_tuning_and_leaves_adapters_alone),
+          CASE(tuning_leaves_the_bytes_of_the_base_as_they_were), CASE(a_single_step_moves_the_weights),
           CASE(a_seed_repeats_its_bits_with_one_thread_or_two_and_another_seed_has_others),
           CASE(the_epoch_with_the_lowest_validation_loss_is_kept_or_the_last_where_that_was_asked_for),
           CASE(both_ways_learn_a_task_that_the_base_cannot_do), CASE(trained_tokens_are_answers_and_eos_of_every_epoch))

@@ -50,7 +50,7 @@ static int write_weights(const tl_variant *v, const char *base_dir, const char *
     TL_TRY(tl_path_join(path, sizeof path, dir, "weights", err));
     TL_TRY(tl_dir_make(path, err));
     TL_TRY(tl_tokenizer_copy(base_dir, path, err));
-    return tl_model_write(v->weights, path, TL_DTYPE_F32, err);
+    return tl_model_write_as_it_is(v->weights, path, err);
 }
 
 static int write_parts(const tl_variant *v, const char *base_dir, const char *dir, tl_err *err)

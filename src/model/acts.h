@@ -1,7 +1,15 @@
 /* acts.h - the buffers that forward.c fills and backward.c reads; private to the two and to loss.c.
  *
- * Training keeps one tl_layer_acts for each layer.  Inference keeps one: every layer's pointers are the same, so the
- * same lines run and the memory is that of a single layer. */
+ * What is held when.  Inference holds one tl_layer_acts: every layer's pointers are the same, so the same lines run and
+ * the memory is that of a single layer.  Training holds one for each layer; with recompute only x (and the little that
+ * needs the whole layer again) is each layer's own, the rest is one layer's, and the backward runs the layer's forward
+ * again up to what it needs.  What is cheap to make again from these is never kept: the norms' outputs, and the hidden
+ * layer's, which swiglu_back gives along.
+ *
+ * Gradients share what is dead by then.  Down a layer: hidden holds d(hidden), then hidden again, for the weight's
+ * gradient; gate and up become their gradients in place; dnorm is d(out) at the top, then in each layer the gradient to
+ * norm2's output, to attention's output, to norm1's output, in turn.  The loss's logits lie where hidden, dx, dq, dk
+ * and dv will be. */
 #ifndef TL_MODEL_ACTS_H
 #define TL_MODEL_ACTS_H
 
@@ -9,13 +17,11 @@
 #include "model/forward.h"
 
 typedef struct tl_layer_acts {
-    float *x;                     /* [N, D] the residual stream as it came in */
-    float *norm1, *mean1, *rstd1; /* [N, D], [N], [N] */
-    float *q, *k, *v;             /* [N, H*h], [N, G*h] twice; q and k after rotation */
-    float *att, *lse;             /* [N, H*h], [N, H] */
-    float *mid;                   /* [N, D] the stream after attention */
-    float *norm2, *mean2, *rstd2;
-    float *gate, *up, *hidden;  /* [N, F]; gate is absent without gating */
+    float *x;                   /* [N, D] the residual stream as it came in */
+    float *q, *k, *v;           /* [N, H*h], [N, G*h] twice; q and k after rotation */
+    float *att, *lse;           /* [N, H*h], [N, H] */
+    float *mid;                 /* [N, D] the stream after attention */
+    float *gate, *up;           /* [N, F]; gate is absent without gating */
     float *low[TL_MODULES_MAX]; /* [N, r]: scale * x A^T of each module; absent without adapters */
 } tl_layer_acts;
 
@@ -24,21 +30,21 @@ struct tl_acts {
     tl_arena *arena;               /* owned: everything below lies in it */
     tl_layer_acts *layers;         /* [L] */
     float *x;                      /* [N, D] the stream after the last layer */
-    float *out, *mean, *rstd;      /* [N, D], [N], [N] after the last norm */
+    float *norm, *mean, *rstd;     /* [N, D], [N], [N] of the latest norm: after a forward, the last one */
+    float *hidden;                 /* [N, F] of the latest layer */
     tl_pages pages;                /* one layer's, for batches that bring none */
     int *page_list;                /* [pages] numbers handed to the segments */
     tl_segment *segments;          /* [max_segments] copies with pages filled in */
     int chunk;                     /* rows of logits at a time in the loss */
-    float *logits, *gathered;      /* [chunk, V], [chunk, D] */
+    float *logits, *gathered;      /* [chunk, V] over hidden and what follows it, [chunk, D] */
     float *losses, *loss_weights;  /* [chunk] */
     int *loss_rows, *loss_targets; /* [N], [chunk] */
     /* Training only. */
-    float *dout;                  /* [N, D] gradient to out, set by tl_loss */
-    float *dx, *dnorm;            /* [N, D] */
-    float *dhidden, *dgate, *dup; /* [N, F] */
-    float *datt, *dq, *dk, *dv;   /* [N, H*h] twice, [N, G*h] twice */
-    float *dlow;                  /* [N, r] */
-    float *dgathered;             /* [chunk, D] */
+    float *dx;                   /* [N, D] gradient to the stream */
+    float *dnorm;                /* [N, D or H*h] gradient to what the latest norm or attention gave; set by tl_loss */
+    float *dq, *dk, *dv;         /* [N, H*h], [N, G*h] twice */
+    float *dlow[TL_MODULES_MAX]; /* [N, r] */
+    float *dgathered;            /* [chunk, D] */
 };
 
 /* The adapter of a run of consecutive segments and its rows; for walking a batch by adapters. */
@@ -52,6 +58,14 @@ tl_run tl_batch_run(const tl_batch *b, int first);
 
 /* The module that product `linear` belongs to, and whether it is the module's first or last product. */
 int tl_model_module(const tl_model *m, int linear, bool *first, bool *last);
+
+/* Norm 1 or 2 of a layer over x, into acts->norm, mean, rstd. */
+void tl_layer_norm(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_acts *acts, int layer, int which,
+                   const float *x);
+
+/* Everything of a layer that its backward reads, again from its x: all but the hidden layer and the way back into the
+ * stream. */
+void tl_layer_again(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_acts *acts, int layer);
 
 /* How attention sees a layer of this batch. */
 tl_attention tl_batch_attention(const tl_model *m, const tl_batch *b, const tl_acts *acts, int layer);

@@ -173,6 +173,11 @@ size_t tl_adapter_parameters(const tl_adapter *a)
     return n;
 }
 
+size_t tl_adapter_bytes(const tl_adapter *a)
+{
+    return tl_arena_peak(a->memory);
+}
+
 const tl_lora *tl_adapter_of(const tl_adapter *a, int layer, int linear, int *b_row)
 {
     const tl_module *modules = a->model->config.family->modules;

@@ -73,6 +73,9 @@ int tl_adapter_each(tl_adapter *a, tl_weight_visit *visit, void *context);
 
 size_t tl_adapter_parameters(const tl_adapter *a);
 
+/* Bytes of its tensors and their gradients. */
+size_t tl_adapter_bytes(const tl_adapter *a);
+
 /* W += scale B A in f32 for every adapted product of m: the base the adapter was loaded for, unfrozen since (its
  * weights are then its own f32), or another of the same shapes. */
 int tl_adapter_merge(const tl_adapter *a, tl_model *m, tl_err *err);

@@ -22,45 +22,73 @@ static bool trained(const tl_model *m, const tl_adapter *adapter, int layer, boo
     return false;
 }
 
-/* From dy, the gradient to a product's output: its adapter's gradients, and what dx (NULL: not wanted) gains by it. */
-static void adapt_back(const tl_model *m, tl_stream *s, int N, const tl_adapter *adapter, tl_acts *acts, int layer,
-                       int j, float *dx, const float *dy, const float *x)
+/* Where a product's adapter stands in the module it is part of. */
+typedef struct adapted {
+    const tl_lora *lora; /* NULL: none */
+    int module;
+    bool first, last; /* of the module's products */
+    size_t b_at;      /* the product's rows of B */
+} adapted;
+
+static adapted adapted_of(const tl_model *m, const tl_adapter *adapter, int layer, int j)
 {
-    const tl_backend *be = m->backend;
-    const tl_weight *w = &m->layers[layer].linear[j];
-    int O = w->rows, I = w->cols, row_of_b = 0;
-    const tl_lora *lora = tl_adapter_of(adapter, layer, j, &row_of_b);
-    if (!lora || lora->r == 0) return;
-    /* y += low B^T with low = scale x A^T:  dB += dy^T low,  dlow = dy B,  dA += scale dlow^T x,  dx += scale dlow A.
-     */
-    bool first, last;
-    int module = tl_model_module(m, j, &first, &last);
-    size_t b_at = (size_t)row_of_b * (size_t)lora->r;
-    tl_matrix b = { (const float *)lora->b.data + b_at, TL_DTYPE_F32 };
-    if (lora->b.grad) be->linear_dw(s, lora->b.grad + b_at, dy, acts->layers[layer].low[module], N, O, lora->r, true);
-    be->linear_dx(s, acts->dlow, &(tl_product_back){ dy, b, O }, 1, N, lora->r, !first);
-    if (!last) return; /* the module's products gather in dlow */
-    be->scale(s, acts->dlow, lora->scale, (size_t)N * (size_t)lora->r);
-    if (lora->a.grad) be->linear_dw(s, lora->a.grad, acts->dlow, x, N, lora->r, I, true);
-    if (!dx) return;
-    tl_product_back a = { acts->dlow, tl_weight_matrix(&lora->a), lora->r };
-    be->linear_dx(s, dx, &a, 1, N, I, true);
+    adapted a = { 0 };
+    int row = 0;
+    const tl_lora *lora = adapter ? tl_adapter_of(adapter, layer, j, &row) : NULL;
+    if (!lora || lora->r == 0) return a;
+    a.lora = lora;
+    a.module = tl_model_module(m, j, &a.first, &a.last);
+    a.b_at = (size_t)row * (size_t)lora->r;
+    return a;
 }
 
-/* From dy[i], the gradients to the layer's n products of x from the first on: their weights', biases' and adapters'
- * gradients, and dx (NULL: not wanted). */
-static void linear_back(const tl_model *m, tl_stream *s, int N, const tl_adapter *adapter, tl_acts *acts, int layer,
-                        int first, int n, float *dx, const float *const *dy, const float *x)
+/* From dy[i], the gradients to the layer's n products from the first on, dx (NULL: not wanted): the gradient to their
+ * common input.  An adapter's part,
+ *
+ *     y += low B^T with low = scale x A^T:   dlow = scale dy B,   dx += dlow A
+ *
+ * leaves dlow behind for A's own gradient. */
+static void linear_back_x(const tl_model *m, tl_stream *s, int N, const tl_adapter *adapter, const tl_acts *acts,
+                          int layer, int first, int n, float *dx, const float *const *dy)
 {
     const tl_backend *be = m->backend;
-    const tl_weight *w = &m->layers[layer].linear[first], *bias = &m->layers[layer].bias[first];
+    const tl_weight *w = &m->layers[layer].linear[first];
     tl_product_back p[TL_LINEARS];
     for (int i = 0; i < n; i++) p[i] = (tl_product_back){ dy[i], tl_weight_matrix(&w[i]), w[i].rows };
     if (dx) be->linear_dx(s, dx, p, n, N, w->cols, false);
     for (int i = 0; i < n; i++) {
-        if (w[i].grad) be->linear_dw(s, w[i].grad, dy[i], x, N, w[i].rows, w[i].cols, true);
-        if (bias[i].grad) be->bias_back(s, bias[i].grad, dy[i], N, w[i].rows);
-        if (adapter) adapt_back(m, s, N, adapter, acts, layer, first + i, dx, dy[i], x);
+        adapted a = adapted_of(m, adapter, layer, first + i);
+        if (!a.lora) continue;
+        float *dlow = acts->dlow[a.module];
+        tl_matrix b = { (const float *)a.lora->b.data + a.b_at, TL_DTYPE_F32 };
+        be->linear_dx(s, dlow, &(tl_product_back){ dy[i], b, w[i].rows }, 1, N, a.lora->r, !a.first);
+        if (!a.last) continue; /* the module's products gather in dlow */
+        be->scale(s, dlow, a.lora->scale, (size_t)N * (size_t)a.lora->r);
+        tl_product_back down = { dlow, tl_weight_matrix(&a.lora->a), a.lora->r };
+        if (dx) be->linear_dx(s, dx, &down, 1, N, w->cols, true);
+    }
+}
+
+static void dw(const tl_model *m, tl_stream *s, const tl_gradients *g, const tl_weight *w, size_t at, const float *dy,
+               const float *x, int N, int O, int I)
+{
+    if (w->grad) m->backend->linear_dw(s, w->grad + at, dy, x, N, O, I, g->add && !w->shared);
+}
+
+/* After linear_back_x: the gradients of the products' weights, biases and adapters, from their input x:
+ *
+ *     dW = dy^T x,   dB = dy^T low,   dA = dlow^T x */
+static void linear_back_w(const tl_model *m, tl_stream *s, int N, const tl_adapter *adapter, const tl_acts *acts,
+                          int layer, int first, int n, const tl_gradients *g, const float *const *dy, const float *x)
+{
+    for (int i = 0; i < n; i++) {
+        const tl_weight *w = &m->layers[layer].linear[first + i], *bias = &m->layers[layer].bias[first + i];
+        dw(m, s, g, w, 0, dy[i], x, N, w->rows, w->cols);
+        if (bias->grad) m->backend->bias_back(s, bias->grad, dy[i], N, w->rows);
+        adapted a = adapted_of(m, adapter, layer, first + i);
+        if (!a.lora) continue;
+        dw(m, s, g, &a.lora->b, a.b_at, dy[i], acts->layers[layer].low[a.module], N, w->rows, a.lora->r);
+        if (a.last) dw(m, s, g, &a.lora->a, 0, acts->dlow[a.module], x, N, a.lora->r, w->cols);
     }
 }
 
@@ -75,47 +103,84 @@ static void norm_back(const tl_model *m, tl_stream *s, float *dx, const float *d
         m->backend->layernorm_back(s, dx, g->grad, b->grad, dy, x, mean, rstd, tl_weight_f32(g), N, c->D);
 }
 
-static void hidden_block_back(const tl_model *m, tl_stream *s, int N, const tl_adapter *adapter, tl_acts *acts, int l)
+static void hidden_block_back(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_adapter *adapter,
+                              const tl_acts *acts, int l, const tl_gradients *g)
 {
-    const tl_config *c = &m->config;
     const tl_layer_acts *a = &acts->layers[l];
-    size_t n = (size_t)N * (size_t)c->F;
-    linear_back(m, s, N, adapter, acts, l, TL_DOWN, 1, acts->dhidden, (const float *const[]){ acts->dx }, a->hidden);
-    if (c->activation == TL_ACTIVATION_SWIGLU) {
-        m->backend->swiglu_back(s, acts->dgate, acts->dup, acts->dhidden, a->gate, a->up, n);
-        linear_back(m, s, N, adapter, acts, l, TL_GATE, 2, acts->dnorm,
-                    (const float *const[]){ acts->dgate, acts->dup }, a->norm2);
-    } else {
-        m->backend->gelu_back(s, acts->dup, acts->dhidden, a->up, n);
-        linear_back(m, s, N, adapter, acts, l, TL_UP, 1, acts->dnorm, (const float *const[]){ acts->dup }, a->norm2);
-    }
-    norm_back(m, s, acts->dx, acts->dnorm, a->mid, a->mean2, a->rstd2, &m->layers[l].norm2, &m->layers[l].norm2_bias,
-              N);
+    const tl_layer *y = &m->layers[l];
+    int N = b->N;
+    size_t n = (size_t)N * (size_t)m->config.F;
+    bool gated = m->config.activation == TL_ACTIVATION_SWIGLU;
+    const float *const dx[] = { acts->dx }, *const dgate[] = { a->gate, a->up }, *const dup[] = { a->up };
+    linear_back_x(m, s, N, adapter, acts, l, TL_DOWN, 1, acts->hidden, dx);
+    if (gated) /* in place: gradients where gate, up were, and the hidden layer where its gradient was */
+        m->backend->swiglu_back(s, acts->hidden, a->gate, a->up, acts->hidden, a->gate, a->up, n);
+    else
+        m->backend->gelu_back(s, acts->hidden, a->up, acts->hidden, a->up, n);
+    linear_back_w(m, s, N, adapter, acts, l, TL_DOWN, 1, g, dx, acts->hidden);
+    tl_layer_norm(m, s, b, acts, l, 2, a->mid);
+    linear_back_x(m, s, N, adapter, acts, l, gated ? TL_GATE : TL_UP, gated ? 2 : 1, acts->dnorm, gated ? dgate : dup);
+    linear_back_w(m, s, N, adapter, acts, l, gated ? TL_GATE : TL_UP, gated ? 2 : 1, g, gated ? dgate : dup,
+                  acts->norm);
+    norm_back(m, s, acts->dx, acts->dnorm, a->mid, acts->mean, acts->rstd, &y->norm2, &y->norm2_bias, N);
 }
 
 /* below: something under this block's products is trained, so their input's gradient is wanted. */
 static void attention_block_back(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_adapter *adapter,
-                                 tl_acts *acts, int l, bool below)
+                                 const tl_acts *acts, int l, const tl_gradients *g, bool below)
 {
     const tl_config *c = &m->config;
     const tl_backend *be = m->backend;
     const tl_layer_acts *a = &acts->layers[l];
+    const tl_layer *y = &m->layers[l];
     int N = b->N;
+    const float *const dx[] = { acts->dx }, *const dqkv[] = { acts->dq, acts->dk, acts->dv };
     tl_attention att = tl_batch_attention(m, b, acts, l);
-    linear_back(m, s, N, adapter, acts, l, TL_O, 1, acts->datt, (const float *const[]){ acts->dx }, a->att);
-    be->attention_back(s, &att, acts->dq, acts->dk, acts->dv, acts->datt, a->att, a->lse, a->q, a->k, a->v);
+    linear_back_x(m, s, N, adapter, acts, l, TL_O, 1, acts->dnorm, dx);
+    linear_back_w(m, s, N, adapter, acts, l, TL_O, 1, g, dx, a->att);
+    be->attention_back(s, &att, acts->dq, acts->dk, acts->dv, acts->dnorm, a->att, a->lse, a->q, a->k, a->v);
     if (c->position == TL_POSITION_ROPE) {
         be->rope(s, acts->dq, b->positions, m->rope_cos, m->rope_sin, N, c->H, c->h, true);
         be->rope(s, acts->dk, b->positions, m->rope_cos, m->rope_sin, N, c->G, c->h, true);
     }
-    float *dnorm = below ? acts->dnorm : NULL;
-    linear_back(m, s, N, adapter, acts, l, TL_Q, 3, dnorm, (const float *const[]){ acts->dq, acts->dk, acts->dv },
-                a->norm1);
-    if (below)
-        norm_back(m, s, acts->dx, dnorm, a->x, a->mean1, a->rstd1, &m->layers[l].norm1, &m->layers[l].norm1_bias, N);
+    tl_layer_norm(m, s, b, acts, l, 1, a->x);
+    linear_back_x(m, s, N, adapter, acts, l, TL_Q, 3, below ? acts->dnorm : NULL, dqkv);
+    linear_back_w(m, s, N, adapter, acts, l, TL_Q, 3, g, dqkv, acts->norm);
+    if (below) norm_back(m, s, acts->dx, acts->dnorm, a->x, acts->mean, acts->rstd, &y->norm1, &y->norm1_bias, N);
 }
 
-void tl_backward(const tl_model *m, tl_stream *s, const tl_batch *b, tl_acts *acts)
+/* Gradients that the rows below add to start from zero, unless they go on from an earlier batch's. */
+static void zero(const tl_weight *w, const tl_gradients *g)
+{
+    if (w->grad && !(g->add && !w->shared)) memset(w->grad, 0, (size_t)w->rows * (size_t)w->cols * sizeof(float));
+}
+
+static void zero_vectors(const tl_layer *y, const tl_gradients *g)
+{
+    zero(&y->norm1, g);
+    zero(&y->norm1_bias, g);
+    zero(&y->norm2, g);
+    zero(&y->norm2_bias, g);
+    for (int j = 0; j < TL_LINEARS; j++) zero(&y->bias[j], g);
+}
+
+static void tell(const tl_gradients *g, int group)
+{
+    if (g->done) g->done(g->context, group);
+}
+
+/* What lies outside the layers: the last norm at the top, the tables at the bottom. */
+static void tables_back(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_acts *acts, const tl_gradients *g)
+{
+    int D = m->config.D;
+    if (!m->config.tied) zero(&m->tokens, g); /* a tied table begins with what the head gave it */
+    zero(&m->positions, g);
+    if (m->tokens.grad) m->backend->embed_back(s, m->tokens.grad, acts->dx, b->ids, b->N, D);
+    if (m->positions.grad) m->backend->embed_back(s, m->positions.grad, acts->dx, b->positions, b->N, D);
+    tell(g, m->config.L + TL_TABLES);
+}
+
+void tl_backward(const tl_model *m, tl_stream *s, const tl_batch *b, tl_acts *acts, const tl_gradients *g)
 {
     const tl_config *c = &m->config;
     const tl_adapter *adapter = b->adapters ? b->adapters[0] : NULL;
@@ -128,15 +193,19 @@ void tl_backward(const tl_model *m, tl_stream *s, const tl_batch *b, tl_acts *ac
     for (int l = c->L - 1; l >= 0; l--)
         if (tables || trained(m, adapter, l, false)) lowest = l;
 
+    zero(&m->norm, g);
+    zero(&m->norm_bias, g);
     memset(acts->dx, 0, n * sizeof(float));
-    norm_back(m, s, acts->dx, acts->dout, acts->x, acts->mean, acts->rstd, &m->norm, &m->norm_bias, b->N);
+    norm_back(m, s, acts->dx, acts->dnorm, acts->x, acts->mean, acts->rstd, &m->norm, &m->norm_bias, b->N);
     for (int l = c->L - 1; l >= lowest; l--) {
-        hidden_block_back(m, s, b->N, adapter, acts, l);
-        bool below = l > lowest || tables;
-        if (!below && !trained(m, adapter, l, true)) break;
+        bool below = l > lowest || tables, attention = below || trained(m, adapter, l, true);
+        /* The last layer's are still there from the forward. */
+        if (acts->size.recompute && l < c->L - 1) tl_layer_again(m, s, b, acts, l);
+        zero_vectors(&m->layers[l], g);
+        hidden_block_back(m, s, b, adapter, acts, l, g);
         below = below || m->layers[l].norm1.grad || m->layers[l].norm1_bias.grad;
-        attention_block_back(m, s, b, adapter, acts, l, below);
+        if (attention) attention_block_back(m, s, b, adapter, acts, l, g, below);
+        tell(g, l);
     }
-    if (m->tokens.grad) m->backend->embed_back(s, m->tokens.grad, acts->dx, b->ids, b->N, c->D);
-    if (m->positions.grad) m->backend->embed_back(s, m->positions.grad, acts->dx, b->positions, b->N, c->D);
+    tables_back(m, s, b, acts, g);
 }

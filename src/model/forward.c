@@ -16,34 +16,51 @@
 #include <string.h>
 
 enum {
-    LOSS_FLOATS = 1 << 20
-}; /* logits held at once by the loss: 4 MiB, enough rows to fill a product's tiles */
+    LOSS_FLOATS = 10 << 20, /* logits held at once by the loss, 40 MiB: 64 rows of the largest vocabularies */
+    LOSS_LEAST = 64,
+    LOSS_MOST = 256,
+};
 
 /* ---- buffers ---- */
 
-static void layer_layout(tl_layer_acts *a, tl_arena *arena, const tl_model *m, const tl_acts_size *size)
+/* A layer's own, whatever is recomputed: where it starts, and what A makes of the hidden layer's output, for which the
+ * whole layer would have to run again. */
+static void kept_layout(tl_layer_acts *a, tl_arena *arena, const tl_model *m, const tl_acts_size *size)
+{
+    bool first, last;
+    a->x = tl_arena_floats(arena, (size_t)size->max_rows * (size_t)m->config.D);
+    if (size->max_rank > 0)
+        a->low[tl_model_module(m, TL_DOWN, &first, &last)] =
+            tl_arena_floats(arena, (size_t)size->max_rows * (size_t)size->max_rank);
+}
+
+static void rest_layout(tl_layer_acts *a, tl_arena *arena, const tl_model *m, const tl_acts_size *size)
 {
     const tl_config *c = &m->config;
+    bool first, last;
     size_t N = (size_t)size->max_rows, D = (size_t)c->D, F = (size_t)c->F;
     size_t Q = (size_t)c->H * (size_t)c->h, K = (size_t)c->G * (size_t)c->h;
-    a->x = tl_arena_floats(arena, N * D);
-    a->norm1 = tl_arena_floats(arena, N * D);
-    a->mean1 = tl_arena_floats(arena, N);
-    a->rstd1 = tl_arena_floats(arena, N);
     a->q = tl_arena_floats(arena, N * Q);
     a->k = tl_arena_floats(arena, N * K);
     a->v = tl_arena_floats(arena, N * K);
     a->att = tl_arena_floats(arena, N * Q);
     a->lse = tl_arena_floats(arena, N * (size_t)c->H);
     a->mid = tl_arena_floats(arena, N * D);
-    a->norm2 = tl_arena_floats(arena, N * D);
-    a->mean2 = tl_arena_floats(arena, N);
-    a->rstd2 = tl_arena_floats(arena, N);
     a->gate = c->activation == TL_ACTIVATION_SWIGLU ? tl_arena_floats(arena, N * F) : NULL;
     a->up = tl_arena_floats(arena, N * F);
-    a->hidden = tl_arena_floats(arena, N * F);
     for (int i = 0; size->max_rank > 0 && i < tl_family_modules(c->family); i++)
-        a->low[i] = tl_arena_floats(arena, N * (size_t)size->max_rank);
+        if (i != tl_model_module(m, TL_DOWN, &first, &last))
+            a->low[i] = tl_arena_floats(arena, N * (size_t)size->max_rank);
+}
+
+/* Rows of logits at a time in the loss.  A product wants 64 rows or more to fill its tiles, and a trained head's
+ * gradient is read and written once a chunk; LOSS_FLOATS bounds what they cost. */
+static int loss_rows(const tl_model *m, int max_rows)
+{
+    int rows = LOSS_FLOATS / m->config.V / LOSS_LEAST * LOSS_LEAST;
+    if (rows < LOSS_LEAST) rows = LOSS_LEAST;
+    if (rows > LOSS_MOST) rows = LOSS_MOST;
+    return rows < max_rows ? rows : max_rows;
 }
 
 static void layout(tl_acts *a, tl_arena *arena, const tl_model *m, const tl_acts_size *size)
@@ -53,14 +70,17 @@ static void layout(tl_acts *a, tl_arena *arena, const tl_model *m, const tl_acts
     size_t Q = (size_t)c->H * (size_t)c->h, K = (size_t)c->G * (size_t)c->h;
     a->layers = tl_arena_take(arena, (size_t)c->L * sizeof *a->layers);
     tl_layer_acts shared = { 0 };
-    if (!size->training) layer_layout(&shared, arena, m, size);
+    bool own = size->training && !size->recompute;
+    if (!size->training) kept_layout(&shared, arena, m, size);
+    if (!own) rest_layout(&shared, arena, m, size);
     for (int l = 0; l < c->L; l++) {
         tl_layer_acts layer = shared;
-        if (size->training) layer_layout(&layer, arena, m, size);
+        if (size->training) kept_layout(&layer, arena, m, size);
+        if (own) rest_layout(&layer, arena, m, size);
         if (a->layers) a->layers[l] = layer;
     }
     a->x = size->training ? tl_arena_floats(arena, N * D) : shared.x;
-    a->out = tl_arena_floats(arena, N * D);
+    a->norm = tl_arena_floats(arena, N * D);
     a->mean = tl_arena_floats(arena, N);
     a->rstd = tl_arena_floats(arena, N);
     if (size->max_segments > 0) {
@@ -70,27 +90,29 @@ static void layout(tl_acts *a, tl_arena *arena, const tl_model *m, const tl_acts
         a->page_list = tl_arena_ints(arena, pages);
         a->segments = tl_arena_take(arena, (size_t)size->max_segments * sizeof *a->segments);
     }
-    int chunk = LOSS_FLOATS / c->V;
-    a->chunk = chunk < 16 ? 16 : chunk > size->max_rows ? size->max_rows : chunk;
+    a->chunk = loss_rows(m, size->max_rows);
     size_t C = (size_t)a->chunk;
-    a->logits = tl_arena_floats(arena, C * (size_t)c->V);
     a->gathered = tl_arena_floats(arena, C * D);
     a->losses = tl_arena_floats(arena, C);
     a->loss_weights = tl_arena_floats(arena, C);
     a->loss_targets = tl_arena_ints(arena, C);
     a->loss_rows = tl_arena_ints(arena, N);
+    size_t mark = tl_arena_mark(arena); /* while there are logits, none of the buffers below holds anything */
+    a->logits = tl_arena_floats(arena, C * (size_t)c->V);
+    size_t logits_end = tl_arena_mark(arena);
+    tl_arena_rewind(arena, mark);
+    a->hidden = tl_arena_floats(arena, N * F);
+    if (size->training) {
+        a->dx = tl_arena_floats(arena, N * D);
+        a->dq = tl_arena_floats(arena, N * Q);
+        a->dk = tl_arena_floats(arena, N * K);
+        a->dv = tl_arena_floats(arena, N * K);
+    }
+    if (tl_arena_mark(arena) < logits_end) tl_arena_take(arena, logits_end - tl_arena_mark(arena));
     if (!size->training) return;
-    a->dout = tl_arena_floats(arena, N * D);
-    a->dx = tl_arena_floats(arena, N * D);
-    a->dnorm = tl_arena_floats(arena, N * D);
-    a->dhidden = tl_arena_floats(arena, N * F);
-    a->dgate = c->activation == TL_ACTIVATION_SWIGLU ? tl_arena_floats(arena, N * F) : NULL;
-    a->dup = tl_arena_floats(arena, N * F);
-    a->datt = tl_arena_floats(arena, N * Q);
-    a->dq = tl_arena_floats(arena, N * Q);
-    a->dk = tl_arena_floats(arena, N * K);
-    a->dv = tl_arena_floats(arena, N * K);
-    a->dlow = tl_arena_floats(arena, N * (size_t)size->max_rank);
+    a->dnorm = tl_arena_floats(arena, N * (D > Q ? D : Q));
+    for (int i = 0; size->max_rank > 0 && i < tl_family_modules(c->family); i++)
+        a->dlow[i] = tl_arena_floats(arena, N * (size_t)size->max_rank);
     a->dgathered = tl_arena_floats(arena, C * D);
 }
 
@@ -248,14 +270,22 @@ static void norm(const tl_model *m, tl_stream *s, float *y, float *mean, float *
         m->backend->layernorm(s, y, mean, rstd, x, tl_weight_f32(g), tl_weight_f32(b), N, c->D, c->norm_eps);
 }
 
+void tl_layer_norm(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_acts *acts, int layer, int which,
+                   const float *x)
+{
+    const tl_layer *y = &m->layers[layer];
+    norm(m, s, acts->norm, acts->mean, acts->rstd, x, which == 1 ? &y->norm1 : &y->norm2,
+         which == 1 ? &y->norm1_bias : &y->norm2_bias, b->N);
+}
+
 static void attention_block(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_acts *acts, int l)
 {
     const tl_config *c = &m->config;
     const tl_backend *be = m->backend;
     tl_layer_acts *a = &acts->layers[l];
     tl_attention att = tl_batch_attention(m, b, acts, l);
-    norm(m, s, a->norm1, a->mean1, a->rstd1, a->x, &m->layers[l].norm1, &m->layers[l].norm1_bias, b->N);
-    linear(m, s, b, acts, l, TL_Q, 3, (float *const[]){ a->q, a->k, a->v }, a->norm1, NULL);
+    tl_layer_norm(m, s, b, acts, l, 1, a->x);
+    linear(m, s, b, acts, l, TL_Q, 3, (float *const[]){ a->q, a->k, a->v }, acts->norm, NULL);
     if (c->position == TL_POSITION_ROPE) {
         be->rope(s, a->q, b->positions, m->rope_cos, m->rope_sin, b->N, c->H, c->h, false);
         be->rope(s, a->k, b->positions, m->rope_cos, m->rope_sin, b->N, c->G, c->h, false);
@@ -265,20 +295,33 @@ static void attention_block(const tl_model *m, tl_stream *s, const tl_batch *b, 
     linear(m, s, b, acts, l, TL_O, 1, &a->mid, a->att, a->x);
 }
 
+/* Into the hidden layer, before its activation. */
+static void rise(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_acts *acts, int l)
+{
+    tl_layer_acts *a = &acts->layers[l];
+    tl_layer_norm(m, s, b, acts, l, 2, a->mid);
+    if (m->config.activation == TL_ACTIVATION_SWIGLU)
+        linear(m, s, b, acts, l, TL_GATE, 2, (float *const[]){ a->gate, a->up }, acts->norm, NULL);
+    else
+        linear(m, s, b, acts, l, TL_UP, 1, &a->up, acts->norm, NULL);
+}
+
 static void hidden_block(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_acts *acts, int l, float *next)
 {
-    const tl_config *c = &m->config;
     tl_layer_acts *a = &acts->layers[l];
-    size_t n = (size_t)b->N * (size_t)c->F;
-    norm(m, s, a->norm2, a->mean2, a->rstd2, a->mid, &m->layers[l].norm2, &m->layers[l].norm2_bias, b->N);
-    if (c->activation == TL_ACTIVATION_SWIGLU) {
-        linear(m, s, b, acts, l, TL_GATE, 2, (float *const[]){ a->gate, a->up }, a->norm2, NULL);
-        m->backend->swiglu(s, a->hidden, a->gate, a->up, n);
-    } else {
-        linear(m, s, b, acts, l, TL_UP, 1, &a->up, a->norm2, NULL);
-        m->backend->gelu(s, a->hidden, a->up, n);
-    }
-    linear(m, s, b, acts, l, TL_DOWN, 1, &next, a->hidden, a->mid);
+    size_t n = (size_t)b->N * (size_t)m->config.F;
+    rise(m, s, b, acts, l);
+    if (m->config.activation == TL_ACTIVATION_SWIGLU)
+        m->backend->swiglu(s, acts->hidden, a->gate, a->up, n);
+    else
+        m->backend->gelu(s, acts->hidden, a->up, n);
+    linear(m, s, b, acts, l, TL_DOWN, 1, &next, acts->hidden, a->mid);
+}
+
+void tl_layer_again(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_acts *acts, int layer)
+{
+    attention_block(m, s, b, acts, layer);
+    rise(m, s, b, acts, layer);
 }
 
 void tl_forward(const tl_model *m, tl_stream *s, const tl_batch *b, tl_acts *acts)
@@ -294,12 +337,12 @@ void tl_forward(const tl_model *m, tl_stream *s, const tl_batch *b, tl_acts *act
         attention_block(m, s, b, acts, l);
         hidden_block(m, s, b, acts, l, l + 1 < c->L ? acts->layers[l + 1].x : acts->x);
     }
-    norm(m, s, acts->out, acts->mean, acts->rstd, acts->x, &m->norm, &m->norm_bias, b->N);
+    norm(m, s, acts->norm, acts->mean, acts->rstd, acts->x, &m->norm, &m->norm_bias, b->N);
 }
 
 const float *tl_acts_hidden(const tl_acts *a)
 {
-    return a->out;
+    return a->norm;
 }
 
 void tl_logits(const tl_model *m, tl_stream *s, const tl_acts *acts, const int *rows, int n_rows, float *logits)
@@ -308,7 +351,7 @@ void tl_logits(const tl_model *m, tl_stream *s, const tl_acts *acts, const int *
     for (int at = 0; at < n_rows; at += acts->chunk) {
         int n = n_rows - at < acts->chunk ? n_rows - at : acts->chunk;
         for (int i = 0; i < n; i++)
-            memcpy(acts->gathered + (size_t)i * D, acts->out + (size_t)rows[at + i] * D, D * sizeof(float));
+            memcpy(acts->gathered + (size_t)i * D, acts->norm + (size_t)rows[at + i] * D, D * sizeof(float));
         tl_product head = { .y = logits + (size_t)at * V, .w = tl_weight_matrix(&m->head), .O = m->config.V };
         m->backend->linear(s, &head, 1, acts->gathered, n, m->config.D);
     }

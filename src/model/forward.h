@@ -38,6 +38,8 @@ typedef struct tl_acts_size {
     int max_rows;
     int max_rank;     /* of any adapter in any batch; 0: none */
     bool training;    /* keep what the backward needs, and pages of its own */
+    bool recompute;   /* training: keep only each layer's input and run the layer again in the backward: the same bits
+                       * from a tenth of the memory, for a quarter more of the work in products */
     int max_segments; /* training only: bounds the pages */
 } tl_acts_size;
 
@@ -49,20 +51,34 @@ void tl_acts_free(tl_acts *a);
 /* Run the layers.  For a training batch the segments' pages may be NULL: they are laid out here. */
 void tl_forward(const tl_model *m, tl_stream *s, const tl_batch *b, tl_acts *acts);
 
-/* The last layer's output after the last norm: [N, D], valid until the next forward. */
+/* The last layer's output after the last norm: [N, D], valid until the next forward or backward. */
 const float *tl_acts_hidden(const tl_acts *a);
 
 /* logits[n_rows, V] of chosen rows of the last forward. */
 void tl_logits(const tl_model *m, tl_stream *s, const tl_acts *acts, const int *rows, int n_rows, float *logits);
 
-/* Loss over the rows with target >= 0: sum of weight[n] * -log p(target[n]) in double, in row order.  Gathers those
- * rows, takes the head's product in chunks (never [N, V]), sets d(hidden) and, where the head is trained, adds its
- * gradient. With training false only the loss is computed. */
-double tl_loss(const tl_model *m, tl_stream *s, const tl_batch *b, tl_acts *acts, const int *targets,
-               const float *weights, bool training);
+/* The groups outside the layers, counted from L: a head of its own; the last norm, the tables and a tied head. */
+enum {
+    TL_HEAD,
+    TL_TABLES
+};
 
-/* From d(hidden) down to the lowest trained weight; adds to the gradients of model and adapters.  A batch's segments
- * must all have the same adapter (or none). */
-void tl_backward(const tl_model *m, tl_stream *s, const tl_batch *b, tl_acts *acts);
+/* How gradients are taken. */
+typedef struct tl_gradients {
+    bool add; /* to those of an earlier batch; false: written anew.  A buffer that layers share is always written */
+    void (*done)(void *context, int group); /* NULL, or told when all gradients of a group are complete and its weights
+                                             * are not needed any more: layer 0 .. L-1, L + TL_HEAD, L + TL_TABLES */
+    void *context;
+} tl_gradients;
+
+/* Loss over the rows with target >= 0: sum of weight[n] * -log p(target[n]) in double, in row order.  Gathers those
+ * rows, takes the head's product in chunks (never [N, V]), sets d(hidden) and, where the head is trained, its gradient.
+ * With g NULL only the loss is computed. */
+double tl_loss(const tl_model *m, tl_stream *s, const tl_batch *b, tl_acts *acts, const int *targets,
+               const float *weights, const tl_gradients *g);
+
+/* From d(hidden) down to the lowest trained weight: the gradients of model and adapter.  After tl_loss of the same
+ * batch, with the same g.  A batch's segments must all have the same adapter (or none). */
+void tl_backward(const tl_model *m, tl_stream *s, const tl_batch *b, tl_acts *acts, const tl_gradients *g);
 
 #endif

@@ -1,7 +1,7 @@
 /* loss.c - the head and the loss over answer rows, a chunk of logits at a time.
  *
  *     loss = sum over rows with a target of  weight * (log sum_v e^x_v - x_target),   x = hidden W_head^T
- *     dhidden = dlogits W_head,  dW_head += dlogits^T hidden
+ *     dhidden = dlogits W_head,  dW_head (+)= dlogits^T hidden
  *
  * Rows without a target never meet the head: on a task with short answers that is most of them.  The chunk's size
  * follows from V alone, so the order of every sum does too. */
@@ -11,21 +11,22 @@
 #include <string.h>
 
 double tl_loss(const tl_model *m, tl_stream *s, const tl_batch *b, tl_acts *acts, const int *targets,
-               const float *weights, bool training)
+               const float *weights, const tl_gradients *g)
 {
     const tl_backend *be = m->backend;
     size_t D = (size_t)m->config.D;
     int V = m->config.V, count = 0;
-    assert(!training || acts->size.training);
+    assert(!g || acts->size.training);
     for (int n = 0; n < b->N; n++)
         if (targets[n] >= 0) acts->loss_rows[count++] = n;
-    if (training) memset(acts->dout, 0, (size_t)b->N * D * sizeof(float));
+    if (g) memset(acts->dnorm, 0, (size_t)b->N * D * sizeof(float));
+    bool add = g && g->add && !m->head.shared;
     double loss = 0;
     for (int at = 0; at < count; at += acts->chunk) {
         int n = count - at < acts->chunk ? count - at : acts->chunk;
         const int *rows = acts->loss_rows + at;
         for (int i = 0; i < n; i++) {
-            memcpy(acts->gathered + (size_t)i * D, acts->out + (size_t)rows[i] * D, D * sizeof(float));
+            memcpy(acts->gathered + (size_t)i * D, acts->norm + (size_t)rows[i] * D, D * sizeof(float));
             acts->loss_targets[i] = targets[rows[i]];
             acts->loss_weights[i] = weights ? weights[rows[i]] : 1.0f;
         }
@@ -33,12 +34,15 @@ double tl_loss(const tl_model *m, tl_stream *s, const tl_batch *b, tl_acts *acts
         be->linear(s, &head, 1, acts->gathered, n, (int)D);
         be->cross_entropy(s, acts->losses, acts->logits, acts->loss_targets, acts->loss_weights, n, V);
         for (int i = 0; i < n; i++) loss += acts->losses[i];
-        if (!training) continue;
+        if (!g) continue;
         tl_product_back back = { acts->logits, head.w, V };
         be->linear_dx(s, acts->dgathered, &back, 1, n, (int)D, false);
         for (int i = 0; i < n; i++)
-            memcpy(acts->dout + (size_t)rows[i] * D, acts->dgathered + (size_t)i * D, D * sizeof(float));
-        if (m->head.grad) be->linear_dw(s, m->head.grad, acts->logits, acts->gathered, n, V, (int)D, true);
+            memcpy(acts->dnorm + (size_t)rows[i] * D, acts->dgathered + (size_t)i * D, D * sizeof(float));
+        if (m->head.grad) be->linear_dw(s, m->head.grad, acts->logits, acts->gathered, n, V, (int)D, add);
+        add = true;
     }
+    if (g && m->head.grad && !add) memset(m->head.grad, 0, (size_t)V * D * sizeof(float)); /* no row had a target */
+    if (g && g->done && !m->config.tied) g->done(g->context, m->config.L + TL_HEAD);
     return loss;
 }

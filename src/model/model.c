@@ -82,6 +82,12 @@ void tl_model_free(tl_model *m)
     free(m);
 }
 
+void tl_model_rest(const tl_model *m)
+{
+    if (m->memory->file) tl_safetensors_rest(m->memory->file);
+    if (m->memory->gguf) tl_gguf_rest(m->memory->gguf);
+}
+
 void tl_model_tie(tl_model *m)
 {
     /* A shared model is walked by several threads: nothing is written where nothing changed. */
@@ -124,35 +130,105 @@ static size_t weight_size(const tl_weight *w)
     return (size_t)w->rows * (size_t)w->cols;
 }
 
-/* A weight's place in the trained block: the weight itself, then its gradient.  On a measuring arena nothing moves. */
-static int move_to_block(void *context, const char *name, tl_weight *w)
+/* Laying the trained block out; on a measuring arena nothing moves. */
+typedef struct moving {
+    tl_arena *block;
+    tl_model *m;
+    const tl_unfreeze *how;
+    bool shared; /* of the gradients being placed */
+} moving;
+
+static int place_gradient(void *context, const char *name, tl_weight *w)
 {
     (void)name;
-    tl_arena *block = context;
-    size_t n = weight_size(w);
-    float *data = tl_arena_floats(block, n), *grad = tl_arena_floats(block, n);
-    if (!data) return 0;
-    if (w->data) tl_dtype_widen(data, w->data, w->dtype, n);
-    *w = (tl_weight){ data, TL_DTYPE_F32, w->rows, w->cols, grad };
+    moving *k = context;
+    bool table = k->how->room == TL_ROOM_GROUP && !k->m->config.tied && (w == &k->m->tokens || w == &k->m->head);
+    bool again = table && w == &k->m->head; /* after the tokens */
+    float *place = again ? k->m->tokens.grad : tl_arena_floats(k->block, weight_size(w));
+    if (!place) return 0;
+    w->grad = place;
+    w->shared = k->shared || table;
     return 0;
 }
 
-static int make_trained(tl_model *m, tl_err *err)
+static void narrow_to(tl_bf16 *y, const tl_weight *w, size_t n)
+{
+    const float *x = w->data;
+    if (w->dtype == TL_DTYPE_BF16)
+        memcpy(y, w->data, n * sizeof *y);
+    else
+        for (size_t i = 0; i < n; i++) y[i] = tl_f32_to_bf16(x[i]);
+}
+
+static int place_value(void *context, const char *name, tl_weight *w)
+{
+    (void)name;
+    moving *k = context;
+    size_t n = weight_size(w);
+    tl_dtype dtype = w->rows > 1 ? k->how->matrices : TL_DTYPE_F32;
+    void *data = tl_arena_take(k->block, n * tl_dtype_size(dtype));
+    if (!data) return 0;
+    if (w->data && dtype == TL_DTYPE_BF16)
+        narrow_to(data, w, n);
+    else if (w->data)
+        tl_dtype_widen(data, w->data, w->dtype, n);
+    w->data = data;
+    w->dtype = dtype;
+    return 0;
+}
+
+/* Values, then the gradients of what lies outside the layers, then those of each layer: after or over the last one's.
+ */
+static void lay_out_trained(tl_model *m, tl_arena *block, const tl_unfreeze *how)
+{
+    moving k = { .block = block, .m = m, .how = how };
+    tl_model_each_row(m, place_value, &k);
+    each_row(&m->config, tl_model_rows, m, "", place_gradient, &k);
+    k.shared = how->room != TL_ROOM_EACH;
+    for (int l = 0; l < m->config.L; l++) {
+        size_t mark = tl_arena_mark(block);
+        each_row(&m->config, tl_layer_rows, &m->layers[l], "", place_gradient, &k);
+        if (k.shared) tl_arena_rewind(block, mark);
+    }
+}
+
+static int measure_trained(size_t *bytes, const tl_model *m, const tl_unfreeze *how, tl_err *err)
 {
     tl_arena *measure = NULL;
     TL_TRY(tl_arena_measure(&measure, err));
-    tl_model_each_row(m, move_to_block, measure);
-    size_t bytes = tl_arena_peak(measure);
+    lay_out_trained((tl_model *)m, measure, how); /* nothing moves */
+    *bytes = tl_arena_peak(measure);
     tl_arena_free(measure);
-    TL_TRY(tl_arena_create(&m->memory->trained, bytes, "weights and their gradients", err));
-    tl_model_each(m, move_to_block, m->memory->trained);
     return 0;
 }
 
-int tl_model_unfreeze(tl_model *m, tl_err *err)
+size_t tl_model_unfreeze_bytes(const tl_model *m, const tl_unfreeze *how)
 {
-    if (m->memory->trained) return 0;
-    TL_TRY(make_trained(m, err));
+    size_t bytes = 0;
+    return measure_trained(&bytes, m, how, NULL) < 0 ? 0 : bytes;
+}
+
+static const tl_unfreeze plainly = { .matrices = TL_DTYPE_F32, .room = TL_ROOM_EACH };
+
+/* Into a new block, from wherever the weights are. */
+static int make_trained(tl_model *m, const tl_unfreeze *how, tl_err *err)
+{
+    size_t bytes;
+    tl_arena *block = NULL;
+    TL_TRY(measure_trained(&bytes, m, how, err));
+    TL_TRY(tl_arena_create(&block, bytes, "weights and their gradients", err));
+    lay_out_trained(m, block, how);
+    tl_model_tie(m);
+    tl_arena_free(m->memory->trained);
+    m->memory->trained = block;
+    m->memory->how = *how;
+    return 0;
+}
+
+int tl_model_unfreeze_as(tl_model *m, const tl_unfreeze *how, tl_err *err)
+{
+    if (tl_model_unfrozen_as(m, how)) return 0;
+    TL_TRY(make_trained(m, how, err));
     tl_safetensors_close(m->memory->file);
     tl_gguf_close(m->memory->gguf);
     tl_arena_free(m->memory->copies);
@@ -163,11 +239,21 @@ int tl_model_unfreeze(tl_model *m, tl_err *err)
     return 0;
 }
 
+int tl_model_unfreeze(tl_model *m, tl_err *err)
+{
+    return tl_model_unfreeze_as(m, &plainly, err);
+}
+
+bool tl_model_unfrozen_as(const tl_model *m, const tl_unfreeze *how)
+{
+    return m->memory->trained && m->memory->how.matrices == how->matrices && m->memory->how.room == how->room;
+}
+
 int tl_model_create(tl_model **out, const tl_config *config, uint64_t seed, tl_err *err)
 {
     tl_model *m = NULL;
     TL_TRY(tl_model_make(&m, config, err));
-    int rc = make_trained(m, err);
+    int rc = make_trained(m, &plainly, err);
     if (rc < 0) {
         tl_model_free(m);
         return rc;

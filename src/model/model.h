@@ -23,9 +23,10 @@
 
 typedef struct tl_weight {
     const void *data; /* NULL: this architecture has no such weight */
-    tl_dtype dtype;   /* f32 or bf16; f32 when trained */
+    tl_dtype dtype;   /* f32 or bf16 */
     int rows, cols;   /* a vector has rows 1 */
     float *grad;      /* NULL: frozen */
+    bool shared;      /* grad is a buffer for several weights in turn: it holds the latest one's */
 } tl_weight;
 
 static inline tl_matrix tl_weight_matrix(const tl_weight *w)
@@ -75,17 +76,45 @@ typedef struct tl_model {
 int tl_model_open(tl_model **out, const char *path, tl_err *err);
 
 /* A model of this config with fresh weights from seed: matrices normal with deviation 0.02 (those that write into the
- * residual stream divided by sqrt(2L)), norms one, biases zero; already unfrozen. */
+ * residual stream divided by sqrt(2L)), norms one, biases zero; already unfrozen, in f32. */
 int tl_model_create(tl_model **out, const tl_config *config, uint64_t seed, tl_err *err);
 
 void tl_model_free(tl_model *m);
 
-/* Make every weight trainable: f32 copies and zeroed gradients in one block. */
+/* Give the pages of the mapped file back to the kernel: for a base that is not used for a while.  They come again when
+ * they are read. */
+void tl_model_rest(const tl_model *m);
+
+/* Where gradients lie. */
+typedef enum tl_room {
+    TL_ROOM_EACH,  /* every weight has a place for its own */
+    TL_ROOM_LAYER, /* the layers share one layer's places */
+    TL_ROOM_GROUP, /* so do the token table and a head of its own */
+} tl_room;
+
+typedef struct tl_unfreeze {
+    tl_dtype matrices; /* f32 or bf16; norms and biases are f32 always */
+    tl_room room;
+} tl_unfreeze;
+
+/* Make every weight trainable: copies and places for gradients in one block.  Gradients hold nothing yet. */
+int tl_model_unfreeze_as(tl_model *m, const tl_unfreeze *how, tl_err *err);
+
+/* Has that been done, and so? */
+bool tl_model_unfrozen_as(const tl_model *m, const tl_unfreeze *how);
+
+/* In f32, each with its own gradient. */
 int tl_model_unfreeze(tl_model *m, tl_err *err);
+
+/* Bytes of that block: the plan. */
+size_t tl_model_unfreeze_bytes(const tl_model *m, const tl_unfreeze *how);
 
 /* Write config.json and model.safetensors in dtype (f32 or bf16) into the directory being built at dir, with the tensor
  * names and layouts of the family. */
 int tl_model_write(const tl_model *m, const char *dir, tl_dtype dtype, tl_err *err);
+
+/* The same with every weight in the type it has in memory: nothing is rounded and hardly anything copied. */
+int tl_model_write_as_it_is(const tl_model *m, const char *dir, tl_err *err);
 
 /* Walk every weight: visit gets the Hugging Face-like name of ours ("layers.0.q.weight") and the weight; stops at the
  * first negative return and gives it back.  Loading, counting, saving and the optimizer walk this. */

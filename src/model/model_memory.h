@@ -11,8 +11,9 @@ struct tl_model_memory {
     tl_safetensors *file; /* owned: the mapped weights, until unfreezing has copied them */
     tl_gguf *gguf;        /* owned: in its place where the base is a GGUF file */
     tl_arena *copies;     /* owned: weights that could not be used where they lie, likewise */
-    tl_arena *trained;    /* owned: f32 weights and gradients of an unfrozen model */
-    tl_arena *rope;       /* owned: the tables */
+    tl_arena *trained;    /* owned: weights and gradients of an unfrozen model, laid out so: */
+    tl_unfreeze how;
+    tl_arena *rope; /* owned: the tables */
 };
 
 /* An empty model of this config: layers, back end, rotary tables, shapes; no weight has data yet. */

@@ -153,6 +153,36 @@ TEST(weights_come_back_bit_for_bit_through_fused_and_transposed_tensors)
     scratch_end();
 }
 
+TEST(a_model_in_two_types_is_written_as_it_is_and_comes_back_bit_for_bit)
+{
+    static const char *const texts[] = { llama_text, gpt2_text };
+    tl_err err = { 0 };
+    for (int i = 0; i < 2; i++) {
+        tl_model *m = NULL, *back = NULL;
+        tl_unfreeze how = { .matrices = TL_DTYPE_BF16, .room = TL_ROOM_GROUP };
+        tl_hash wanted = { 0 }, found = { 0 };
+        scratch_begin();
+        write_base(texts[i], TL_DTYPE_F32);
+        CHECK_OK(tl_model_open(&m, scratch_dir, &err), err);
+        CHECK_OK(tl_model_unfreeze_as(m, &how, &err), err);
+        CHECK_INT(m->layers[0].linear[TL_Q].dtype, TL_DTYPE_BF16);
+        CHECK_INT(m->norm.dtype, TL_DTYPE_F32);
+        scratch_end();
+        scratch_begin();
+        CHECK_OK(tl_model_write_as_it_is(m, scratch_dir, &err), err);
+        CHECK_OK(tl_model_open(&back, scratch_dir, &err), err);
+        how.matrices = TL_DTYPE_F32; /* GPT-2's turned matrices are f32 copies anyway */
+        CHECK_OK(tl_model_unfreeze_as(m, &how, &err), err);
+        CHECK_OK(tl_model_unfreeze_as(back, &how, &err), err);
+        tl_model_each(m, hash_weight, &wanted);
+        tl_model_each(back, hash_weight, &found);
+        CHECK(memcmp(&wanted, &found, sizeof found) == 0);
+        tl_model_free(m);
+        tl_model_free(back);
+        scratch_end();
+    }
+}
+
 TEST(one_changed_number_changes_the_hash)
 {
     tl_err err = { 0 };
@@ -416,6 +446,7 @@ RUN_TESTS(CASE(parameters_are_counted_once_and_products_without_tables),
           CASE(a_seed_makes_the_same_weights_and_another_seed_others), CASE(fresh_weights_have_the_deviation_asked_for),
           CASE(a_base_written_and_read_back_is_the_same_base),
           CASE(weights_come_back_bit_for_bit_through_fused_and_transposed_tensors),
+          CASE(a_model_in_two_types_is_written_as_it_is_and_comes_back_bit_for_bit),
           CASE(one_changed_number_changes_the_hash), CASE(f16_weights_are_read_as_f32),
           CASE(gpt2_without_its_prefix_and_with_its_masks_is_read),
           CASE(a_tied_base_may_repeat_its_table_as_head_but_not_change_it),

@@ -10,7 +10,7 @@
 
 typedef struct writer {
     const tl_model *m;
-    tl_dtype dtype;
+    tl_dtype dtype;     /* of every tensor; COUNT: each its own */
     tl_arena *arena;    /* measuring, or the real one */
     tl_stored *tensors; /* owned by tl_model_write; NULL while measuring */
     int n;
@@ -49,21 +49,22 @@ static void add_group(writer *w, const tl_group *g, int layer)
 {
     const tl_weight *first = g->weights[0];
     size_t n = g->O * g->I;
-    bool as_is = g->name->parts == 1 && !g->name->transposed && first->dtype == w->dtype;
-    void *data = as_is ? NULL : tl_arena_take(w->arena, n * tl_dtype_size(w->dtype));
+    tl_dtype dtype = w->dtype == TL_DTYPE_COUNT ? first->dtype : w->dtype;
+    bool as_is = g->name->parts == 1 && !g->name->transposed && first->dtype == dtype;
+    void *data = as_is ? NULL : tl_arena_take(w->arena, n * tl_dtype_size(dtype));
     char *name = tl_arena_take(w->arena, TL_NAME_MAX);
     if (!w->tensors) {
         w->n++;
         return;
     }
-    if (data) fill(data, w->dtype, g);
+    if (data) fill(data, dtype, g);
     tl_name_print(name, TL_NAME_MAX, g->name->stored, layer);
     tl_stored *t = &w->tensors[w->n++];
-    *t = (tl_stored){ .name = name, .dtype = w->dtype, .n_dims = g->vector ? 1 : 2 };
+    *t = (tl_stored){ .name = name, .dtype = dtype, .n_dims = g->vector ? 1 : 2 };
     t->dims[0] = g->name->transposed ? g->I : g->O;
     if (!g->vector) t->dims[1] = g->name->transposed ? g->O : g->I;
     t->data = as_is ? first->data : data;
-    t->bytes = n * tl_dtype_size(w->dtype);
+    t->bytes = n * tl_dtype_size(dtype);
 }
 
 static void add_table(writer *w, const tl_name *name, const tl_weight_row *rows, void *owner, int layer)
@@ -96,12 +97,12 @@ static int write_config(const tl_model *m, const char *dir, tl_dtype dtype, tl_e
     return rc;
 }
 
-int tl_model_write(const tl_model *m, const char *dir, tl_dtype dtype, tl_err *err)
+static int write_model(const tl_model *m, const char *dir, tl_dtype dtype, tl_err *err)
 {
     static const tl_meta meta[] = { { "format", "pt" } }; /* transformers wants the word */
     char path[PATH_MAX];
     writer w = { .m = m, .dtype = dtype };
-    TL_TRY(write_config(m, dir, dtype, err));
+    TL_TRY(write_config(m, dir, dtype == TL_DTYPE_COUNT ? m->layers[0].linear[TL_Q].dtype : dtype, err));
     TL_TRY(tl_path_join(path, sizeof path, dir, "model.safetensors", err));
 
     tl_arena *measure = NULL;
@@ -124,4 +125,14 @@ int tl_model_write(const tl_model *m, const char *dir, tl_dtype dtype, tl_err *e
     tl_arena_free(w.arena);
     free(w.tensors);
     return rc;
+}
+
+int tl_model_write(const tl_model *m, const char *dir, tl_dtype dtype, tl_err *err)
+{
+    return write_model(m, dir, dtype, err);
+}
+
+int tl_model_write_as_it_is(const tl_model *m, const char *dir, tl_err *err)
+{
+    return write_model(m, dir, TL_DTYPE_COUNT, err);
 }

@@ -153,6 +153,7 @@ static void describe(settings *s, const tl_method *m, const tl_method_options *o
     set(s, "epochs", "%d", tl_method_epochs(m, o));
     set(s, "batch", "%d", o->batch);
     set(s, "best_epoch", "%d", spent->best_epoch);
+    set(s, "memory", "%s", spent->memory);
     if (!lora) return;
     set(s, "r", "%d", o->lora_r);
     set(s, "alpha", "%g", (double)o->lora_alpha);
@@ -182,10 +183,11 @@ static int write_run(const entry *e, int seed, const tl_work *w, const settings 
     char path[PATH], hex[65];
     TL_TRY(tl_path_join(path, sizeof path, dir, "run.json", err));
     tl_hash_hex(hex, &w->base->hash);
-    json_t *o = json_pack("{s:s, s:I, s:s, s:s, s:{s:f, s:f, s:f, s:f}}", "method", e->method.name, "seed",
-                          (json_int_t)e->seeds[seed], "task", w->task->name, "base_sha256", hex, "cost",
-                          "train_seconds", spent->seconds, "train_flops", spent->flops, "trainable_parameters",
-                          spent->trainable_parameters, "trained_tokens", spent->trained_tokens);
+    json_t *o =
+        json_pack("{s:s, s:I, s:s, s:s, s:{s:f, s:f, s:f, s:f, s:f}}", "method", e->method.name, "seed",
+                  (json_int_t)e->seeds[seed], "task", w->task->name, "base_sha256", hex, "cost", "train_seconds",
+                  spent->seconds, "train_flops", spent->flops, "trainable_parameters", spent->trainable_parameters,
+                  "trained_tokens", spent->trained_tokens, "planned_bytes", spent->planned_bytes);
     json_t *pairs = json_object(), *metrics = json_object(), *predictions = json_array();
     const tl_predictions *p = &e->predictions[seed];
     for (int i = 0; i < shown->n; i++)

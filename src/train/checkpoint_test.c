@@ -22,23 +22,37 @@ static void run_steps(training *t, int from, int to)
     }
 }
 
-static void begin(training *t, bool lora)
+static void begin_in(training *t, bool lora, const tl_memory *memory)
 {
     tl_train_options o = training_options(1e-2);
+    o.memory = *memory;
+    if (memory->gradients == TL_GRADIENT_FUSED) o.max_grad_norm = 0;
     o.schedule = (tl_schedule){ .kind = TL_SCHEDULE_COSINE, .peak = 1e-2, .last_ratio = 0.1, .warmup = 2, .total = 8 };
     o.weight_decay = 0.1f;
     training_begin(t, LLAMA_TIED, lora, 1, &o);
 }
 
+static void begin(training *t, bool lora)
+{
+    tl_memory memory = tl_memory_defaults();
+    begin_in(t, lora, &memory);
+}
+
 TEST(a_resumed_run_ends_in_the_bits_of_one_that_was_never_stopped)
 {
     tl_err err = { 0 };
-    for (int lora = 0; lora < 2; lora++) {
+    for (int i = 0; i < 5; i++) {
+        bool lora = i == 0;
+        tl_memory memory = i == 4 ? tl_memory_low() : tl_memory_defaults();
+        if (i == 2) memory.weights = TL_DTYPE_BF16;
+        if (i == 2) memory.state = TL_STATE_BF16;
+        if (i == 3) memory.state = TL_STATE_8BIT;
+        if (i == 3) memory.gradients = TL_GRADIENT_BF16;
         training whole, first, second;
-        begin(&whole, lora);
+        begin_in(&whole, lora, &memory);
         run_steps(&whole, 0, 8);
-        begin(&first, lora);
-        begin(&second, lora);
+        begin_in(&first, lora, &memory);
+        begin_in(&second, lora, &memory);
         run_steps(&first, 0, 3);
         scratch_begin();
         CHECK_OK(tl_checkpoint_save(first.trainer, scratch("run.checkpoint"), RUN, 1234567, &err), err);
@@ -195,6 +209,24 @@ TEST(weights_without_a_place_in_a_run_are_no_checkpoint)
     training_end(&t);
 }
 
+TEST(a_checkpoint_with_another_kind_of_state_is_refused)
+{
+    training t, other;
+    tl_err err = { 0 };
+    tl_memory memory = tl_memory_defaults();
+    begin(&t, false);
+    run_steps(&t, 0, 2);
+    memory.state = TL_STATE_BF16;
+    begin_in(&other, false, &memory);
+    scratch_begin();
+    CHECK_OK(tl_checkpoint_save(other.trainer, scratch("run.checkpoint"), RUN, 0, &err), err);
+    err = load_fails(&t, RUN, TL_ESHAPE);
+    CHECK_HAS(err.text, "F32");
+    scratch_end();
+    training_end(&t);
+    training_end(&other);
+}
+
 TEST(a_checkpoint_of_another_list_of_parameters_is_refused)
 {
     training t, full;
@@ -214,4 +246,5 @@ RUN_TESTS(CASE(a_resumed_run_ends_in_the_bits_of_one_that_was_never_stopped),
           CASE(a_missing_tensor_is_named_and_nothing_is_loaded),
           CASE(a_tensor_of_another_shape_is_named_and_nothing_is_loaded),
           CASE(a_step_or_place_that_is_no_number_is_refused), CASE(weights_without_a_place_in_a_run_are_no_checkpoint),
+          CASE(a_checkpoint_with_another_kind_of_state_is_refused),
           CASE(a_checkpoint_of_another_list_of_parameters_is_refused))

@@ -1,8 +1,11 @@
 /* params_test.c - what is on the list of the trained, and what AdamW does to each. */
 #define _GNU_SOURCE /* nftw */
+#include "model/forward.h"
 #include "tests/check.h"
 #include "tests/small_training.h"
 #include "train/params.h"
+
+static const tl_memory plain = { .recompute = TL_RECOMPUTE_OFF }; /* f32 all over */
 
 static const tl_param *find(const tl_params *p, const char *name)
 {
@@ -17,8 +20,8 @@ TEST(a_tied_head_is_one_parameter)
     tl_err err = { 0 };
     tl_params *own = NULL, *tied = NULL;
     tl_model *a = training_model(LLAMA), *b = training_model(LLAMA_TIED);
-    CHECK_OK(tl_params_create(&own, a, NULL, 1, &err), err);
-    CHECK_OK(tl_params_create(&tied, b, NULL, 1, &err), err);
+    CHECK_OK(tl_params_create(&own, a, NULL, 1, &plain, &err), err);
+    CHECK_OK(tl_params_create(&tied, b, NULL, 1, &plain, &err), err);
     CHECK_INT(own->count, tl_model_parameters(a));
     CHECK_INT(tied->count, tl_model_parameters(b));
     CHECK_INT(own->count - tied->count, SMALL_V * 48);
@@ -34,7 +37,7 @@ TEST(matrices_decay_and_norms_and_biases_do_not)
     tl_err err = { 0 };
     tl_params *p = NULL;
     tl_model *m = training_model(GPT2);
-    CHECK_OK(tl_params_create(&p, m, NULL, 1, &err), err);
+    CHECK_OK(tl_params_create(&p, m, NULL, 1, &plain, &err), err);
     int vectors = 0;
     for (int i = 0; i < p->n; i++) {
         const tl_param *q = &p->items[i];
@@ -57,7 +60,7 @@ TEST(both_matrices_of_an_adapter_decay_also_at_rank_one)
     o.targets = "all-linear";
     o.r = 1;
     CHECK_OK(tl_adapter_create(&a, m, &o, &err), err);
-    CHECK_OK(tl_params_create(&p, m, a, 1, &err), err);
+    CHECK_OK(tl_params_create(&p, m, a, 1, &plain, &err), err);
     CHECK_INT(p->count, tl_adapter_parameters(a));
     CHECK_INT(p->n, 2 * 7 * 2);
     for (int i = 0; i < p->n; i++)
@@ -75,9 +78,9 @@ TEST(an_update_without_gradients_is_the_decay_alone)
     tl_stream s;
     tl_model *m = training_model(LLAMA);
     CHECK_OK(tl_stream_create(&s, 1, TL_PRECISION_F32, m->config.T, m->config.h, &err), err);
-    CHECK_OK(tl_params_create(&p, m, NULL, 1, &err), err);
+    CHECK_OK(tl_params_create(&p, m, NULL, 1, &plain, &err), err);
     const tl_param *norm = find(p, "norm.weight"), *q = find(p, "layers.1.q.weight");
-    float norm_was = norm->value[3], q_was = q->value[3];
+    float norm_was = tl_param_f32(norm)[3], q_was = tl_param_f32(q)[3];
     tl_adamw_step step = { .lr = 0.1f,
                            .beta1 = 0.9f,
                            .beta2 = 0.999f,
@@ -86,11 +89,11 @@ TEST(an_update_without_gradients_is_the_decay_alone)
                            .correction1 = 0.1f,
                            .correction2 = 0.001f,
                            .grad_scale = 1 };
-    tl_params_zero(p);
-    CHECK(tl_params_norm(p, m->backend, &s) == 0);
-    tl_params_update(p, m->backend, &s, &step);
-    CHECK(norm->value[3] == norm_was);
-    CHECK(q_was != 0 && fabs((double)q->value[3] - 0.95 * (double)q_was) < 1e-6 * fabs((double)q_was));
+    for (int i = 0; i < p->n; i++) memset(p->items[i].grad, 0, p->items[i].n * sizeof(float));
+    CHECK(tl_params_norm(p, TL_GROUP_ALL, m->backend, &s) == 0);
+    tl_params_update(p, TL_GROUP_ALL, m->backend, &s, &step, 1);
+    CHECK(tl_param_f32(norm)[3] == norm_was);
+    CHECK(q_was != 0 && fabs((double)tl_param_f32(q)[3] - 0.95 * (double)q_was) < 1e-6 * fabs((double)q_was));
     tl_params_free(p);
     tl_stream_free(&s);
     tl_model_free(m);
@@ -105,20 +108,21 @@ TEST(the_tables_learn_at_their_own_ratio_of_the_rate)
     tl_stream s;
     tl_model *m = training_model(GPT2);
     CHECK_OK(tl_stream_create(&s, 1, TL_PRECISION_F32, m->config.T, m->config.h, &err), err);
-    CHECK_OK(tl_params_create(&p, m, NULL, 0.25f, &err), err);
+    CHECK_OK(tl_params_create(&p, m, NULL, 0.25f, &plain, &err), err);
     tl_adamw_step step = {
         .lr = 0.1f, .beta1 = 0.9f, .beta2 = 0.999f, .correction1 = 0.1f, .correction2 = 0.001f, .grad_scale = 1
     };
     for (int i = 0; i < p->n; i++)
         for (size_t k = 0; k < p->items[i].n; k++) p->items[i].grad[k] = -2;
-    CHECK(fabs(tl_params_norm(p, m->backend, &s) - 2 * sqrt((double)p->count)) < 1e-6 * sqrt((double)p->count));
+    CHECK(fabs(tl_params_norm(p, TL_GROUP_ALL, m->backend, &s) - 2 * sqrt((double)p->count)) <
+          1e-6 * sqrt((double)p->count));
     const tl_param *q = find(p, "layers.0.q.weight");
-    float q_was = q->value[5];
+    float q_was = tl_param_f32(q)[5];
     for (int i = 0; i < 2; i++) CHECK(find(p, tables[i])->lr_ratio == 0.25f);
-    float token_was = find(p, tables[0])->value[5];
-    tl_params_update(p, m->backend, &s, &step);
-    CHECK(fabs((double)(q->value[5] - q_was) - 0.1) < 1e-4);
-    CHECK(fabs((double)(find(p, tables[0])->value[5] - token_was) - 0.025) < 1e-4);
+    float token_was = tl_param_f32(find(p, tables[0]))[5];
+    tl_params_update(p, TL_GROUP_ALL, m->backend, &s, &step, 1);
+    CHECK(fabs((double)(tl_param_f32(q)[5] - q_was) - 0.1) < 1e-4);
+    CHECK(fabs((double)(tl_param_f32(find(p, tables[0]))[5] - token_was) - 0.025) < 1e-4);
     for (int i = 0, others = 0; i < p->n; i++) {
         others += p->items[i].lr_ratio == 1;
         if (i == p->n - 1) CHECK_INT(others, p->n - 2);
@@ -128,17 +132,35 @@ TEST(the_tables_learn_at_their_own_ratio_of_the_rate)
     tl_model_free(m);
 }
 
-TEST(zeroing_leaves_no_gradient)
+/* Each group once, and every parameter in one of them. */
+TEST(groups_are_the_layers_the_tables_and_a_head_of_its_own)
+{
+    static const char *const configs[] = { LLAMA, LLAMA_TIED, GPT2 };
+    tl_err err = { 0 };
+    for (int f = 0; f < 3; f++) {
+        tl_params *p = NULL;
+        tl_model *m = training_model(configs[f]);
+        int L = m->config.L, seen[8] = { 0 };
+        CHECK_OK(tl_params_create(&p, m, NULL, 1, &plain, &err), err);
+        for (int i = 0; i < p->n; i++) seen[p->items[i].group]++;
+        for (int l = 1; l < L; l++) CHECK_INT(seen[l], seen[0]);
+        CHECK_INT(seen[L + TL_HEAD], f == 0);
+        CHECK_INT(seen[0] * L + seen[L + TL_HEAD] + seen[L + TL_TABLES], p->n);
+        CHECK_INT(find(p, "tokens.weight")->group, L + TL_TABLES);
+        CHECK_INT(find(p, "layers.1.down.weight")->group, 1);
+        tl_params_free(p);
+        tl_model_free(m);
+    }
+}
+
+TEST(vectors_keep_their_moments_in_f32)
 {
     tl_err err = { 0 };
     tl_params *p = NULL;
-    tl_model *m = training_model(LLAMA_TIED);
-    CHECK_OK(tl_params_create(&p, m, NULL, 1, &err), err);
-    for (int i = 0; i < p->n; i++)
-        for (size_t k = 0; k < p->items[i].n; k++) p->items[i].grad[k] = NAN;
-    tl_params_zero(p);
-    for (int i = 0; i < p->n; i++)
-        for (size_t k = 0; k < p->items[i].n; k++) CHECK(p->items[i].grad[k] == 0);
+    tl_memory memory = tl_memory_low();
+    tl_model *m = training_model(GPT2);
+    CHECK_OK(tl_params_create(&p, m, NULL, 1, &memory, &err), err);
+    for (int i = 0; i < p->n; i++) CHECK_INT(p->items[i].state, p->items[i].decayed ? TL_STATE_8BIT : TL_STATE_F32);
     tl_params_free(p);
     tl_model_free(m);
 }
@@ -146,4 +168,4 @@ TEST(zeroing_leaves_no_gradient)
 RUN_TESTS(CASE(a_tied_head_is_one_parameter), CASE(matrices_decay_and_norms_and_biases_do_not),
           CASE(both_matrices_of_an_adapter_decay_also_at_rank_one),
           CASE(an_update_without_gradients_is_the_decay_alone), CASE(the_tables_learn_at_their_own_ratio_of_the_rate),
-          CASE(zeroing_leaves_no_gradient))
+          CASE(groups_are_the_layers_the_tables_and_a_head_of_its_own), CASE(vectors_keep_their_moments_in_f32))

@@ -53,7 +53,7 @@ static float *gradients(const char *config, bool lora, int max_rows, size_t *cou
     if (lora) { /* away from B = 0, where A has no gradient */
         for (int i = 0; i < t.trainer->params->n; i++)
             for (size_t k = 0; k < t.trainer->params->items[i].n; k++)
-                t.trainer->params->items[i].value[k] += 0.01f * (float)(k % 5);
+                tl_param_f32(&t.trainer->params->items[i])[k] += 0.01f * (float)(k % 5);
     }
     CHECK_OK(tl_train_step(t.trainer, s.list, s.n, r, &err), err);
     *count = t.trainer->params->count;
@@ -274,15 +274,12 @@ TEST(a_loss_that_is_not_a_number_changes_no_weight_and_no_moment)
         training_begin(&t, LLAMA, lora, 1, &o);
         CHECK_OK(tl_train_step(t.trainer, s.list, s.n, &r, &err), err);
         tl_param *p = &t.trainer->params->items[t.trainer->params->n - 1];
-        p->value[0] = NAN;
-        tl_hash before = training_hash(&t);
-        tl_hash moments = tl_hash_bytes(t.trainer->params->moments, t.trainer->params->count * 2 * sizeof(float));
+        tl_param_f32(p)[0] = NAN;
+        tl_hash before = training_hash_state(&t);
         CHECK_INT(tl_train_step(t.trainer, s.list, s.n, &r, &err), TL_ENUMERIC);
         CHECK_HAS(err.text, "step 2");
-        tl_hash after = training_hash(&t);
-        tl_hash moments_after = tl_hash_bytes(t.trainer->params->moments, t.trainer->params->count * 2 * sizeof(float));
+        tl_hash after = training_hash_state(&t);
         CHECK_SAME_HASH(before, after);
-        CHECK_SAME_HASH(moments, moments_after);
         CHECK_INT(t.trainer->step, 1);
         training_end(&t);
     }
@@ -312,8 +309,9 @@ TEST(a_huge_gradient_moves_the_weights_as_one_of_the_largest_norm_allowed)
         at = was;
         for (int i = 0; i < ps->n; at += ps->items[i++].n) {
             for (size_t k = 0; k < ps->items[i].n; k++) {
-                double g = (double)ps->items[i].grad[k] * scale, moved = (double)ps->items[i].value[k] - (double)at[k];
-                moment += pow((double)ps->items[i].m[k], 2);
+                double g = (double)ps->items[i].grad[k] * scale,
+                       moved = (double)tl_param_f32(&ps->items[i])[k] - (double)at[k];
+                moment += pow((double)((const float *)ps->items[i].m)[k], 2);
                 if (!(fabs(moved + lr * g / (fabs(g) + 1)) <= 1e-6 * fabs((double)at[k]) + 1e-4 * lr * fabs(g) + 1e-12))
                     fail_msg("%s[%zu] moved by %g, its gradient is %g", ps->items[i].name, k, moved, g);
             }

@@ -24,16 +24,17 @@ void TL_CPU(attention)(tl_stream *, const tl_attention *, float *, float *, cons
 void TL_CPU(attention_back)(tl_stream *, const tl_attention *, float *, float *, float *, const float *, const float *,
                             const float *, const float *, const float *, const float *);
 void TL_CPU(swiglu)(tl_stream *, float *, const float *, const float *, size_t);
-void TL_CPU(swiglu_back)(tl_stream *, float *, float *, const float *, const float *, const float *, size_t);
+void TL_CPU(swiglu_back)(tl_stream *, float *, float *, float *, const float *, const float *, const float *, size_t);
 void TL_CPU(gelu)(tl_stream *, float *, const float *, size_t);
-void TL_CPU(gelu_back)(tl_stream *, float *, const float *, const float *, size_t);
+void TL_CPU(gelu_back)(tl_stream *, float *, float *, const float *, const float *, size_t);
 void TL_CPU(scale)(tl_stream *, float *, float, size_t);
 void TL_CPU(add)(tl_stream *, float *, const float *, float, size_t);
 void TL_CPU(embed)(tl_stream *, float *, tl_matrix, const int *, int, int, bool);
 void TL_CPU(embed_back)(tl_stream *, float *, const float *, const int *, int, int);
 void TL_CPU(cross_entropy)(tl_stream *, float *, float *, const int *, const float *, int, int);
 void TL_CPU(log_prob)(tl_stream *, float *, const float *, const int *, int, int);
-void TL_CPU(adamw)(tl_stream *, float *, const float *, float *, float *, size_t, const tl_adamw_step *);
-double TL_CPU(sum_squares)(tl_stream *, const float *, size_t);
+void TL_CPU(adamw)(tl_stream *, const tl_adamw *, const tl_adamw_step *);
+double TL_CPU(sum_squares)(tl_stream *, const void *, tl_dtype, size_t);
+void TL_CPU(narrow)(tl_stream *, tl_bf16 *, const float *, size_t, bool);
 
 #endif

@@ -1,8 +1,8 @@
-/* loss_cpu.c - softmax and cross-entropy over a row of logits, and the optimizer's passes over parameters.
+/* loss_cpu.c - softmax and cross-entropy over a row of logits.
  *
  *     loss = w (log sum e^(x - top) + top - x[target]),   dx = w (e^(x - top) / sum - onehot)
  *
- * A row is one thread's; its sum runs over W lanes.  AdamW is element by element. */
+ * A row is one thread's; its sum runs over W lanes. */
 #include "backend/cpu/cpu.h"
 
 #include <math.h>
@@ -61,43 +61,4 @@ void TL_CPU(log_prob)(tl_stream *s, float *out, const float *logits, const int *
         float top = row_top(x, V);
         out[n] = x[targets[n]] - top - logf(row_exp_sum(NULL, x, top, V));
     }
-}
-
-void TL_CPU(adamw)(tl_stream *s, float *p, const float *g, float *m, float *v, size_t n, const tl_adamw_step *step)
-{
-    const vf b1 = vf_set(step->beta1), c1 = vf_set(1 - step->beta1), b2 = vf_set(step->beta2),
-             c2 = vf_set(1 - step->beta2), scale = vf_set(step->grad_scale);
-    const vf rate = vf_set(step->lr / step->correction1), root = vf_set(1.0f / sqrtf(step->correction2)),
-             eps = vf_set(step->eps), decay = vf_set(step->lr * step->weight_decay);
-#pragma omp parallel for num_threads(s->threads) schedule(static) if (WORTH(s, n))
-    for (size_t i = 0; i < n; i += W) {
-        size_t c = n - i < W ? n - i : W;
-        vf gi = (c == W ? vf_load(g + i) : vf_part(g + i, c, 0)) * scale;
-        vf mi = vf_fma(b1, c == W ? vf_load(m + i) : vf_part(m + i, c, 0), c1 * gi);
-        vf vi_ = vf_fma(b2, c == W ? vf_load(v + i) : vf_part(v + i, c, 0), c2 * gi * gi);
-        vf pi = c == W ? vf_load(p + i) : vf_part(p + i, c, 0);
-        pi -= vf_fma(decay, pi, rate * mi / (vf_sqrt(vi_) * root + eps));
-        if (c == W) {
-            vf_store(m + i, mi);
-            vf_store(v + i, vi_);
-            vf_store(p + i, pi);
-        } else {
-            vf_store_part(m + i, mi, c);
-            vf_store_part(v + i, vi_, c);
-            vf_store_part(p + i, pi, c);
-        }
-    }
-}
-
-double TL_CPU(sum_squares)(tl_stream *s, const float *x, size_t n)
-{
-    (void)s; /* one chain of eight sums: short beside a step, and the same for any thread count */
-    double sum[8] = { 0 };
-    size_t i = 0;
-    for (; i + 8 <= n; i += 8)
-        for (size_t j = 0; j < 8; j++) sum[j] += (double)x[i + j] * x[i + j];
-    for (size_t j = 0; i < n; i++, j++) sum[j] += (double)x[i] * x[i];
-    double total = 0;
-    for (int j = 0; j < 8; j++) total += sum[j];
-    return total;
 }

@@ -44,14 +44,15 @@ void TL_CPU(swiglu)(tl_stream *s, float *y, const float *gate, const float *up, 
     })
 }
 
-void TL_CPU(swiglu_back)(tl_stream *s, float *dgate, float *dup, const float *dy, const float *gate, const float *up,
-                         size_t n)
+void TL_CPU(swiglu_back)(tl_stream *s, float *y, float *dgate, float *dup, const float *dy, const float *gate,
+                         const float *up, size_t n)
 {
     EACH_VECTOR(s, n, i, c, {
         vf g = get(gate + i, c);
         vf u = get(up + i, c);
         vf d = get(dy + i, c);
         vf sg = sigmoid(g);
+        put(y + i, g * sg * u, c);
         put(dup + i, d * g * sg, c);
         put(dgate + i, d * u * sg * (vf_set(1) + g * (vf_set(1) - sg)), c);
     })
@@ -71,14 +72,16 @@ void TL_CPU(gelu)(tl_stream *s, float *y, const float *x, size_t n)
     })
 }
 
-void TL_CPU(gelu_back)(tl_stream *s, float *dx, const float *dy, const float *x, size_t n)
+void TL_CPU(gelu_back)(tl_stream *s, float *y, float *dx, const float *dy, const float *x, size_t n)
 {
     EACH_VECTOR(s, n, i, c, {
         vf v = get(x + i, c);
         vf t = gelu_tanh(v);
         vf slope = vf_set(0.7978845608028654f) * (vf_set(1) + vf_set(3 * 0.044715f) * v * v);
         vf d = vf_set(0.5f) * (vf_set(1) + t) + vf_set(0.5f) * v * (vf_set(1) - t * t) * slope;
-        put(dx + i, get(dy + i, c) * d, c);
+        d = get(dy + i, c) * d;
+        put(y + i, vf_set(0.5f) * v * (vf_set(1) + t), c);
+        put(dx + i, d, c);
     })
 }
 

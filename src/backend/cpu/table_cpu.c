@@ -67,4 +67,5 @@ const tl_backend TL_CPU(backend) = {
     .log_prob = TL_CPU(log_prob),
     .adamw = TL_CPU(adamw),
     .sum_squares = TL_CPU(sum_squares),
+    .narrow = TL_CPU(narrow),
 };

@@ -30,14 +30,15 @@ void tl_ref_swiglu(tl_stream *s, float *y, const float *gate, const float *up, s
     for (size_t i = 0; i < n; i++) y[i] = gate[i] * sigmoid(gate[i]) * up[i];
 }
 
-void tl_ref_swiglu_back(tl_stream *s, float *dgate, float *dup, const float *dy, const float *gate, const float *up,
-                        size_t n)
+void tl_ref_swiglu_back(tl_stream *s, float *y, float *dgate, float *dup, const float *dy, const float *gate,
+                        const float *up, size_t n)
 {
 #pragma omp parallel for num_threads(s->threads) schedule(static)
     for (size_t i = 0; i < n; i++) {
-        float x = gate[i], sig = sigmoid(x);
-        dgate[i] = dy[i] * up[i] * sig * (1.0f + x * (1.0f - sig));
-        dup[i] = dy[i] * x * sig;
+        float x = gate[i], u = up[i], d = dy[i], sig = sigmoid(x);
+        y[i] = x * sig * u;
+        dgate[i] = d * u * sig * (1.0f + x * (1.0f - sig));
+        dup[i] = d * x * sig;
     }
 }
 
@@ -52,13 +53,14 @@ void tl_ref_gelu(tl_stream *s, float *y, const float *x, size_t n)
     }
 }
 
-void tl_ref_gelu_back(tl_stream *s, float *dx, const float *dy, const float *x, size_t n)
+void tl_ref_gelu_back(tl_stream *s, float *y, float *dx, const float *dy, const float *x, size_t n)
 {
 #pragma omp parallel for num_threads(s->threads) schedule(static)
     for (size_t i = 0; i < n; i++) {
-        float t = tanhf(root_2_over_pi * (x[i] + cubic * x[i] * x[i] * x[i]));
-        float du = root_2_over_pi * (1.0f + 3.0f * cubic * x[i] * x[i]);
-        dx[i] = dy[i] * (0.5f * (1.0f + t) + 0.5f * x[i] * (1.0f - t * t) * du);
+        float v = x[i], d = dy[i], t = tanhf(root_2_over_pi * (v + cubic * v * v * v));
+        float du = root_2_over_pi * (1.0f + 3.0f * cubic * v * v);
+        y[i] = 0.5f * v * (1.0f + t);
+        dx[i] = d * (0.5f * (1.0f + t) + 0.5f * v * (1.0f - t * t) * du);
     }
 }
 

@@ -33,4 +33,5 @@ const tl_backend tl_backend_ref = {
     .log_prob = tl_ref_log_prob,
     .adamw = tl_ref_adamw,
     .sum_squares = tl_ref_sum_squares,
+    .narrow = tl_ref_narrow,
 };

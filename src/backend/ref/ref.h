@@ -51,10 +51,10 @@ void tl_ref_attention_back(tl_stream *s, const tl_attention *a, float *dq, float
 /* pointwise_ref.c */
 void tl_ref_bias_back(tl_stream *s, float *db, const float *dy, int N, int D);
 void tl_ref_swiglu(tl_stream *s, float *y, const float *gate, const float *up, size_t n);
-void tl_ref_swiglu_back(tl_stream *s, float *dgate, float *dup, const float *dy, const float *gate, const float *up,
-                        size_t n);
+void tl_ref_swiglu_back(tl_stream *s, float *y, float *dgate, float *dup, const float *dy, const float *gate,
+                        const float *up, size_t n);
 void tl_ref_gelu(tl_stream *s, float *y, const float *x, size_t n);
-void tl_ref_gelu_back(tl_stream *s, float *dx, const float *dy, const float *x, size_t n);
+void tl_ref_gelu_back(tl_stream *s, float *y, float *dx, const float *dy, const float *x, size_t n);
 void tl_ref_scale(tl_stream *s, float *x, float a, size_t n);
 void tl_ref_add(tl_stream *s, float *y, const float *x, float a, size_t n);
 void tl_ref_embed(tl_stream *s, float *y, tl_matrix table, const int *ids, int N, int D, bool accumulate);
@@ -66,7 +66,8 @@ void tl_ref_cross_entropy(tl_stream *s, float *loss, float *logits, const int *t
 void tl_ref_log_prob(tl_stream *s, float *out, const float *logits, const int *targets, int N, int V);
 
 /* optimizer_ref.c */
-void tl_ref_adamw(tl_stream *s, float *p, const float *g, float *m, float *v, size_t n, const tl_adamw_step *step);
-double tl_ref_sum_squares(tl_stream *s, const float *x, size_t n);
+void tl_ref_adamw(tl_stream *s, const tl_adamw *a, const tl_adamw_step *step);
+double tl_ref_sum_squares(tl_stream *s, const void *x, tl_dtype dtype, size_t n);
+void tl_ref_narrow(tl_stream *s, tl_bf16 *y, const float *x, size_t n, bool add);
 
 #endif
