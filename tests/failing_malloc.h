@@ -1,18 +1,15 @@
-/* failing_malloc.h - for tests: let the k-th allocation fail, and count what is never freed.
+/* failing_malloc.h - for tests: let the k-th allocation fail, for each k, and count what is never freed.
  *
- *     for (long k = 0;; k++) {
- *         failing_malloc_begin(k);
- *         rc = ...the call under test, and the free of its result...;
- *         if (failing_malloc_end() > 0) fail_msg("leak");
- *         if (!failing_malloc_hit) break;              k was past the last one: the call succeeded
- *         CHECK(rc < 0);
- *     }
+ *     static int call(const char *path, tl_err *err)   the call under test, and the free of its result
+ *     each_failure(call, path, 1, true);
  *
  * The program's own malloc takes the place of the C library's, for the libraries it links too; this thread's
  * allocations between begin and end are counted.  Under a sanitizer, which has its own, the header defines
  * FAILING_MALLOC 0 and such a test is skipped. */
 #ifndef TL_TESTS_FAILING_MALLOC_H
 #define TL_TESTS_FAILING_MALLOC_H
+
+#include "tests/check.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -92,6 +89,31 @@ static inline long failing_malloc_end(void)
     failing_malloc_on = false;
     failing_malloc_left = -1;
     return failing_malloc_live;
+}
+
+/* Run call with the k-th allocation failing, for every step-th k that there is: it says so and leaks nothing.  needed
+ * false: it may also do without, some allocations are for speed. */
+static inline void each_failure(int (*call)(const char *path, tl_err *err), const char *path, long step, bool needed)
+{
+    if (!FAILING_MALLOC) SKIP("the sanitizer has the allocator");
+    tl_err warm = { 0 };
+    CHECK_OK(call(path, &warm), warm); /* what libraries keep is taken now */
+    for (long k = 0; k < 1000000; k += step) {
+        tl_err err = { 0 };
+        failing_malloc_begin(k);
+        int rc = call(path, &err);
+        long left = failing_malloc_end();
+        bool hit = failing_malloc_hit;
+        if (left > 0) fail_msg("allocation %ld fails: %ld blocks are never freed", k, left);
+        if (!hit) {
+            CHECK_OK(rc, err);
+            CHECK(k > 3 * step); /* some did fail */
+            return;
+        }
+        if (rc == 0 && needed) fail_msg("allocation %ld fails and nothing is said", k);
+        CHECK(rc == 0 || err.text[0]);
+    }
+    fail_msg("the allocations do not end");
 }
 
 #endif

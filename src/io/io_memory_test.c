@@ -44,46 +44,24 @@ static int save(const char *path, tl_err *err)
     return tl_safetensors_save(path, tensors, 2, &meta, 1, err);
 }
 
-/* Run call with the k-th allocation failing, for every k that there is. */
-static void each_failure(int (*call)(const char *path, tl_err *err), const char *path)
-{
-    if (!FAILING_MALLOC) SKIP("the sanitizer has the allocator");
-    for (long k = 0; k < 10000; k++) {
-        tl_err err = { 0 };
-        failing_malloc_begin(k);
-        int rc = call(path, &err);
-        long left = failing_malloc_end();
-        bool hit = failing_malloc_hit;
-        if (left > 0) fail_msg("allocation %ld fails: %ld blocks are never freed", k, left);
-        if (!hit) {
-            CHECK_OK(rc, err);
-            CHECK(k > 3); /* some did fail */
-            return;
-        }
-        if (rc == 0) fail_msg("allocation %ld fails and nothing is said", k);
-        CHECK(err.text[0]);
-    }
-    fail_msg("the allocations do not end");
-}
-
 TEST(opening_a_file_survives_each_failed_allocation)
 {
-    each_failure(open_and_close, GOLDEN "/python.safetensors");
+    each_failure(open_and_close, GOLDEN "/python.safetensors", 1, true);
 }
 
 TEST(opening_shards_survives_each_failed_allocation)
 {
-    each_failure(open_and_close, GOLDEN "/sharded");
+    each_failure(open_and_close, GOLDEN "/sharded", 1, true);
 }
 
 TEST(opening_a_gguf_file_survives_each_failed_allocation)
 {
-    each_failure(open_gguf, "tests/golden/gguf/sample.gguf");
+    each_failure(open_gguf, "tests/golden/gguf/sample.gguf", 1, true);
 }
 
 TEST(reading_json_survives_each_failed_allocation)
 {
-    each_failure(load_and_free, GOLDEN "/sharded/model.safetensors.index.json");
+    each_failure(load_and_free, GOLDEN "/sharded/model.safetensors.index.json", 1, true);
 }
 
 TEST(saving_survives_each_failed_allocation_and_leaves_no_file_behind)
@@ -92,7 +70,7 @@ TEST(saving_survives_each_failed_allocation_and_leaves_no_file_behind)
     scratch_begin();
     char path[100];
     snprintf(path, sizeof path, "%s/x.safetensors", scratch_dir);
-    each_failure(save, path);
+    each_failure(save, path, 1, true);
     CHECK_INT(scratch_count(scratch_dir), 1);
     scratch_end();
 }

@@ -27,41 +27,17 @@ static int open_vocabulary(const char *path, tl_err *err)
     return rc;
 }
 
-/* Run call with the k-th allocation failing, for every step-th k that there is.  can_do_without: some are for speed. */
-static void each_failure(int (*call)(const char *path, tl_err *err), const char *path, long step, bool can_do_without)
-{
-    tl_err warm = { 0 };
-    if (!FAILING_MALLOC) SKIP("the sanitizer has the allocator");
-    CHECK_OK(call(path, &warm), warm);
-    for (long k = 0; k < 1000000; k += step) {
-        tl_err err = { 0 };
-        failing_malloc_begin(k);
-        int rc = call(path, &err);
-        long left = failing_malloc_end();
-        bool hit = failing_malloc_hit;
-        if (left > 0) fail_msg("allocation %ld fails: %ld blocks are never freed", k, left);
-        if (!hit) {
-            CHECK_OK(rc, err);
-            CHECK(k > 10 * step);
-            return;
-        }
-        if (rc == 0 && !can_do_without) fail_msg("allocation %ld fails and nothing is said", k);
-        CHECK(rc == 0 || err.text[0]);
-    }
-    fail_msg("the allocations do not end");
-}
-
 TEST(reading_a_config_survives_each_failed_allocation)
 {
-    each_failure(read_config, HOME "llama-q4_0.gguf", 1, false);
-    each_failure(read_config, HOME "gpt2.gguf", 1, false);
+    each_failure(read_config, HOME "llama-q4_0.gguf", 1, true);
+    each_failure(read_config, HOME "gpt2.gguf", 1, true);
 }
 
 /* Thousands, mostly of one kind: a token, a merge.  Every seventh will meet all kinds.  PCRE2 goes on without its
  * compiled code. */
 TEST(opening_a_vocabulary_survives_failed_allocations)
 {
-    each_failure(open_vocabulary, HOME "tiny-vocab.gguf", 7, true);
+    each_failure(open_vocabulary, HOME "tiny-vocab.gguf", 7, false);
 }
 
 RUN_TESTS(CASE(reading_a_config_survives_each_failed_allocation),

@@ -27,6 +27,19 @@ static void hash_free(void *p, const char *file, int line)
     __libc_free(p);
 }
 
+static int open_and_draw(const char *path, tl_err *err)
+{
+    tl_task *t = NULL;
+    char *answer = NULL;
+    int index[2];
+    int rc = tl_task_open(&t, path, TL_TASK_ALL, err);
+    if (rc == 0) rc = tl_task_draw(tl_task_split(t, TL_SPLIT_TRAIN), 2, 2, 1, true, index, err);
+    if (rc == 0) rc = tl_task_label_answer(&answer, t, 1, err);
+    free(answer);
+    tl_task_free(t);
+    return rc;
+}
+
 TEST(opening_a_task_survives_each_failed_allocation)
 {
     CHECK(CRYPTO_set_mem_functions(hash_malloc, hash_realloc, hash_free));
@@ -37,32 +50,7 @@ TEST(opening_a_task_survives_each_failed_allocation)
     scratch_text("train.jsonl", "{\"x\": 1, \"y\": \"a\"}\n{\"x\": 2.5, \"y\": \"b\", \"id\": \"i\"}\n");
     scratch_text("validation.jsonl", "{\"x\": 3, \"y\": \"a\"}\n");
     scratch_text("test.jsonl", "{\"x\": 4, \"y\": \"b\"}\n");
-    tl_err err = { 0 };
-    tl_task *warm = NULL;
-    CHECK_OK(tl_task_open(&warm, scratch_dir, TL_TASK_ALL, &err), err); /* what libraries keep is taken now */
-    tl_task_free(warm);
-    for (long k = 0;; k++) {
-        tl_task *t = NULL;
-        char *answer = NULL;
-        int index[2];
-        err.text[0] = '\0';
-        failing_malloc_begin(k);
-        int rc = tl_task_open(&t, scratch_dir, TL_TASK_ALL, &err);
-        if (rc == 0) rc = tl_task_draw(tl_task_split(t, TL_SPLIT_TRAIN), 2, 2, 1, true, index, &err);
-        if (rc == 0) rc = tl_task_label_answer(&answer, t, 1, &err);
-        free(answer);
-        tl_task_free(t);
-        long left = failing_malloc_end();
-        bool hit = failing_malloc_hit;
-        if (left > 0) fail_msg("allocation %ld fails: %ld blocks are never freed", k, left);
-        if (!hit) {
-            CHECK_OK(rc, err);
-            CHECK(k > 30); /* some did fail */
-            break;
-        }
-        if (rc == 0) fail_msg("allocation %ld fails and nothing is said", k);
-        CHECK(err.text[0]);
-    }
+    each_failure(open_and_draw, scratch_dir, 1, true);
     scratch_end();
 }
 #else
