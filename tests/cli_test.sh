@@ -112,6 +112,12 @@ check "stopped and resumed it has the same bytes" \
         pretrain parts && same_base base parts'
 check "a checkpoint of other settings is refused" refused 2 "other settings" pretrain --config "$work/config.json" \
     --tokenizer "$work/tokenizer" --data "$work/corpus.jsonl" --output "$work/parts" --init normal --tokens 512
+cp "$work/corpus.jsonl" "$work/changing.jsonl"
+check "and so is one of other documents under the same path" eval '
+    data=$work/changing.jsonl pretrain changed --stop-after 1 && sed -i "1s/.*/{\"text\": \"another\"}/" "$work/changing.jsonl" &&
+    refused 2 "other settings" pretrain --config "$work/config.json" --tokenizer "$work/tokenizer" \
+        --data "$work/changing.jsonl" --output "$work/changed" --init normal --tokens 10240 --batch-tokens 256 \
+        --micro-batch 256 --warmup 5 --precision f32'
 # A path of 1,300 bytes in front of the setting that differs.
 deep=$work/$(printf '%0250d/%0250d/%0250d/%0250d/%0250d' 0 0 0 0 0)
 mkdir -p "$deep" && cp "$work/corpus.jsonl" "$deep/corpus.jsonl"

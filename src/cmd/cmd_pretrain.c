@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static struct {
@@ -162,8 +163,24 @@ static int train(run *r, long total, tl_err *err)
     return rc;
 }
 
+/* " sha256 ..." of the corpus, so that a run does not go on with other documents under the same path; nothing for a
+ * pipe, which can be read only once. */
+static int corpus_digest(char out[80], tl_err *err)
+{
+    struct stat st;
+    tl_hash h;
+    char hex[65];
+    out[0] = '\0';
+    if (stat(o.data, &st) < 0 || !S_ISREG(st.st_mode)) return 0;
+    TL_TRY(tl_hash_file(&h, o.data, err));
+    tl_hash_hex(hex, &h);
+    snprintf(out, 80, " sha256 %s", hex);
+    return 0;
+}
+
 static int prepare(run *r, long *total, tl_err *err)
 {
+    char digest[80];
     json_t *config = NULL;
     tl_train_options t = tl_train_defaults();
     TL_TRY(tl_schedule_kind_parse(&t.schedule.kind, o.schedule, err));
@@ -213,11 +230,12 @@ static int prepare(run *r, long *total, tl_err *err)
     TL_TRY(tl_trainer_create(&r->trainer, r->model, NULL, &r->stream, &t, err));
     if (snprintf(r->checkpoint, sizeof r->checkpoint, "%s.checkpoint", o.output) >= (int)sizeof r->checkpoint)
         return tl_fail(err, TL_EUSAGE, "--output: a path of %zu bytes is too long", strlen(o.output));
+    TL_TRY(corpus_digest(digest, err));
     TL_TRY(tl_buf_printf(
         &r->text, err,
-        "base %s data %s tokens %.0f batch %d micro %d init %s lr %g ratio %g %s %g warmup %d beta2 %g "
+        "base %s data %s%s tokens %.0f batch %d micro %d init %s lr %g ratio %g %s %g warmup %d beta2 %g "
         "decay %g clip %g text %g %s seed %d",
-        o.base ? o.base : "new", o.data, o.tokens, o.batch_tokens, o.max_rows, o.init, o.lr, o.table_lr_ratio,
+        o.base ? o.base : "new", o.data, digest, o.tokens, o.batch_tokens, o.max_rows, o.init, o.lr, o.table_lr_ratio,
         o.schedule, o.last_ratio, o.warmup, o.beta2, o.weight_decay, o.clip, o.text_weight, o.precision, o.seed));
     if (tl_memory_plain(&t.memory)) return 0;
     char text[120];
