@@ -53,7 +53,7 @@ static int write_token(writer *w, int id, tl_err *err)
         size_t size;
         tl_buf_clear(&w->bytes);
         if (tl_tokenizer_piece(w->tokenizer, id, &size))
-            TL_TRY(tl_tokenizer_decode(w->tokenizer, &id, 1, true, &w->bytes, err));
+            TL_TRY(tl_tokenizer_decode_next(w->tokenizer, id, false, true, &w->bytes, err));
         else /* a row that only fills up the table: a byte that begins no character, so that it shows */
             TL_TRY(tl_buf_puts(&w->bytes, "\xff", err));
         TL_TRY(tl_utf8_push(&w->stream, w->bytes.data, w->bytes.size, &w->text, err));
@@ -85,7 +85,7 @@ static int encode_prompt(tl_ids *ids, const tl_opened *m, tl_err *err)
     if (o.tokens) return tl_tokens_parse(ids, o.tokens, m->model->config.V, err);
     if (!m->tokenizer && o.prompt[0])
         return tl_fail(err, TL_EUSAGE,
-                       "%s: no tokenizer is there (tokenizer.json, or vocab.json and merges.txt); "
+                       "%s: no tokenizer is there (tokenizer.json, vocab.json and merges.txt, or tokenizer.model); "
                        "--tokens takes ids",
                        flags.model);
     if (m->tokenizer)

@@ -21,7 +21,9 @@ int tl_precision_parse(tl_precision *out, const char *word, tl_err *err)
 
 int tl_tokenizer_open_if_any(tl_tokenizer **out, const char *dir, tl_err *err)
 {
-    static const char *const files[] = { "tokenizer.json", "vocab.json", "merges.txt", NULL };
+    static const char *const files[] = {
+        "tokenizer.json", "vocab.json", "merges.txt", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", NULL
+    };
     *out = NULL;
     if (tl_gguf_is(dir)) {
         tl_gguf *g = NULL;

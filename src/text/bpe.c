@@ -4,7 +4,7 @@
  * lies in a heap under (rank, place), so that the lowest rank goes first and,
  * among equals, the leftmost.  A merge spoils at most two entries, which are
  * recognized when they come up: the pair now at that place has another rank.
- * n bytes cost O(n log n), a megabyte without a space included.
+ * n symbols cost O(n log n), a megabyte without a space included.
  *
  * Text repeats its words, so short ones are remembered: a table of CACHE
  * entries, newest wins, born when a text turns out to have more than a few. */
@@ -52,6 +52,7 @@ typedef struct symbol {
 } symbol;
 
 struct tl_bpe_work {
+    tl_ids spelt;    /* the word before any merge */
     symbol *symbols; /* owned */
     uint64_t *heap;  /* owned; rank << 32 | place */
     size_t symbols_capacity, heap_capacity, heap_size;
@@ -123,6 +124,7 @@ int tl_bpe_work_create(tl_bpe_work **out, tl_err *err)
 void tl_bpe_work_free(tl_bpe_work *w)
 {
     if (!w) return;
+    tl_ids_reset(&w->spelt);
     free(w->symbols);
     free(w->heap);
     free(w->cache);
@@ -139,7 +141,7 @@ static int reserve(tl_bpe_work *w, size_t size, tl_err *err)
     if (symbols) w->symbols = symbols;
     uint64_t *heap = realloc(w->heap, 3 * capacity * sizeof *heap);
     if (heap) w->heap = heap;
-    if (!symbols || !heap) return tl_fail(err, TL_ENOMEM, "BPE: no memory for a word of %zu bytes", size);
+    if (!symbols || !heap) return tl_fail(err, TL_ENOMEM, "BPE: no memory for a word of %zu symbols", size);
     w->symbols_capacity = capacity;
     w->heap_capacity = 3 * capacity;
     return 0;
@@ -177,13 +179,13 @@ static void push_pair(const tl_bpe *b, tl_bpe_work *w, int place)
     if (m->pair != NONE) heap_push(w, (uint64_t)m->rank << 32 | (uint32_t)place);
 }
 
-static int merge_word(const tl_bpe *b, tl_bpe_work *w, const int *byte_ids, const char *word, size_t size, tl_ids *out,
-                      tl_err *err)
+static int merge_word(const tl_bpe *b, tl_bpe_work *w, tl_ids *out, tl_err *err)
 {
-    TL_TRY(reserve(w, size, err));
+    int n = (int)w->spelt.size;
+    if (n == 0) return 0; /* letters that have no symbol */
+    TL_TRY(reserve(w, w->spelt.size, err));
     symbol *s = w->symbols;
-    int n = (int)size;
-    for (int i = 0; i < n; i++) s[i] = (symbol){ byte_ids[(unsigned char)word[i]], i - 1, i + 1 < n ? i + 1 : -1 };
+    for (int i = 0; i < n; i++) s[i] = (symbol){ w->spelt.data[i], i - 1, i + 1 < n ? i + 1 : -1 };
     w->heap_size = 0;
     for (int i = 0; i < n; i++) push_pair(b, w, i);
     while (w->heap_size) {
@@ -213,14 +215,16 @@ static cached *cache_entry(tl_bpe_work *w, const char *word, size_t size)
     return &w->cache[mix(h) % CACHE];
 }
 
-int tl_bpe_encode(const tl_bpe *b, tl_bpe_work *w, const int *byte_ids, const char *word, size_t size, tl_ids *out,
-                  tl_err *err)
+int tl_bpe_encode(const tl_bpe *b, tl_bpe_work *w, tl_bpe_spell_fn *spell, const void *alphabet, const char *word,
+                  size_t size, tl_ids *out, tl_err *err)
 {
     assert(size > 0 && size <= INT_MAX);
     cached *c = cache_entry(w, word, size);
     if (c && c->size == size && memcmp(c->bytes, word, size) == 0) return tl_ids_append(out, c->ids, c->n, err);
     size_t start = out->size;
-    TL_TRY(merge_word(b, w, byte_ids, word, size, out, err));
+    w->spelt.size = 0;
+    TL_TRY(spell(alphabet, word, size, &w->spelt, err));
+    TL_TRY(merge_word(b, w, out, err));
     size_t n = out->size - start;
     if (c && n <= CACHE_IDS) {
         c->size = (uint8_t)size;

@@ -73,8 +73,8 @@ static int add_special(json_t *specials, const char *name, tl_err *err)
 
 static int make_pretoken(tl_pretoken *p, tl_err *err)
 {
-    TL_TRY(tl_pretoken_add_regex(p, "\\p{N}", 5, err));
-    return tl_pretoken_add_regex(p, TL_PRETOKEN_GPT2, strlen(TL_PRETOKEN_GPT2), err);
+    TL_TRY(tl_pretoken_add_regex(p, "\\p{N}", err));
+    return tl_pretoken_add_regex(p, TL_PRETOKEN_GPT2, err);
 }
 
 int tl_bpe_trainer_create(tl_bpe_trainer **out, const char *const *extra, size_t n_extra, tl_err *err)
@@ -178,7 +178,7 @@ int tl_bpe_trainer_add(tl_bpe_trainer *t, const char *text, size_t size, tl_err 
     if (valid < size)
         return tl_fail(err, TL_EDATA, "text of %zu bytes: byte %zu (0x%02x) is not UTF-8", size, valid,
                        (unsigned char)text[valid]);
-    return tl_pretoken_split(t->pretoken, text, size, count_word, t, err);
+    return tl_pretoken_split(t->pretoken, text, size, true, count_word, t, err);
 }
 
 /* ---- learning ---- */

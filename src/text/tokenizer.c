@@ -1,12 +1,12 @@
 /* tokenizer.c - the road of a text: added tokens cut out, the rest normalized, cut into words, merged.
  *
- *     text -> added[0] -> NFC -> added[1] -> pretoken -> bpe -> ids, between what the post-processor adds
+ *     text -> added[0] -> normalizer -> added[1] -> pretoken -> model -> ids, between what the post-processor adds
  *
  * The files are read in tokenizer_file.c.  Everything that changes during a call
  * lives in that call, so that a tokenizer can be shared between threads. */
 #include "text/tokenizer.h"
 
-#include "text/tokenizer_parts.h"
+#include "text/tokenizer_model.h"
 #include "text/unicode.h"
 
 #include <assert.h>
@@ -34,6 +34,8 @@ void tl_tokenizer_free(tl_tokenizer *t)
     tl_buf_reset(&t->bytes);
     free(t->find);
     tl_bpe_free(t->bpe);
+    tl_unigram_free(t->unigram);
+    tl_normalizer_free(t->normalizer);
     for (int i = 0; i < 2; i++) tl_added_free(t->added[i]);
     tl_pretoken_free(t->pretoken);
     tl_ids_reset(&t->before);
@@ -73,7 +75,7 @@ int tl_tokenizer_index(tl_tokenizer *t, tl_err *err)
     t->find_mask = entries - 1;
     for (int id = 0; id < t->n_pieces; id++) {
         const tl_piece *p = &t->pieces[id];
-        if (p->kind & PIECE_BYTES) t->find[find_slot(t, t->bytes.data + p->start, (size_t)p->size)] = id;
+        if (p->kind & PIECE_MODEL) t->find[find_slot(t, t->bytes.data + p->start, (size_t)p->size)] = id;
     }
     return 0;
 }
@@ -82,6 +84,7 @@ int tl_tokenizer_index(tl_tokenizer *t, tl_err *err)
 typedef struct encoding {
     const tl_tokenizer *t;
     unsigned flags;
+    bool first;        /* nothing of the text is behind us */
     tl_bpe_work *work; /* owned by the call */
     tl_ids *out;
 } encoding;
@@ -89,29 +92,32 @@ typedef struct encoding {
 static int encode_word(void *arg, const char *word, size_t size, tl_err *err)
 {
     encoding *e = arg;
-    if (e->t->ignore_merges) {
-        int id = tl_tokenizer_find_bytes(e->t, word, size);
-        if (id >= 0) return tl_ids_push(e->out, id, err);
-    }
-    return tl_bpe_encode(e->t->bpe, e->work, e->t->byte_ids, word, size, e->out, err);
+    return tl_tokenizer_word(e->t, e->work, word, size, e->out, err);
 }
 
 static int encode_normalized(void *arg, int id, const char *text, size_t size, tl_err *err)
 {
     encoding *e = arg;
+    bool first = e->first;
+    e->first = false;
     if (id >= 0) return tl_ids_push(e->out, id, err);
-    return tl_pretoken_split(e->t->pretoken, text, size, encode_word, e, err);
+    return tl_pretoken_split(e->t->pretoken, text, size, first, encode_word, e, err);
 }
 
 static int encode_raw(void *arg, int id, const char *text, size_t size, tl_err *err)
 {
     encoding *e = arg;
-    if (id >= 0) return tl_ids_push(e->out, id, err);
     bool as_text = (e->flags & TL_ENCODE_AS_TEXT) != 0;
-    if (!e->t->nfc) return tl_added_split(e->t->added[1], text, size, as_text, encode_normalized, e, err);
+    if (id >= 0) {
+        e->first = false;
+        return tl_ids_push(e->out, id, err);
+    }
+    if (tl_normalizer_empty(e->t->normalizer))
+        return tl_added_split(e->t->added[1], text, size, as_text, encode_normalized, e, err);
     tl_buf normal = tl_buf_make(INT_MAX);
-    int rc = tl_unicode_nfc(text, size, &normal, err);
+    int rc = tl_normalizer_run(e->t->normalizer, text, size, &e->first, &normal, err);
     if (rc == 0) rc = tl_added_split(e->t->added[1], normal.data, normal.size, as_text, encode_normalized, e, err);
+    e->first = false;
     tl_buf_reset(&normal);
     return rc;
 }
@@ -125,7 +131,7 @@ int tl_tokenizer_encode(const tl_tokenizer *t, const char *text, size_t size, un
         return tl_fail(err, TL_EDATA, "text of %zu bytes: byte %zu (0x%02x) is not UTF-8", size, valid,
                        (unsigned char)text[valid]);
     size_t start = out->size;
-    encoding e = { t, flags, NULL, out };
+    encoding e = { .t = t, .flags = flags, .first = true, .out = out };
     int rc = tl_bpe_work_create(&e.work, err);
     if (rc == 0 && flags & TL_ENCODE_SPECIAL) rc = tl_ids_append(out, t->before.data, t->before.size, err);
     if (rc == 0) rc = tl_added_split(t->added[0], text, size, (flags & TL_ENCODE_AS_TEXT) != 0, encode_raw, &e, err);
@@ -135,18 +141,45 @@ int tl_tokenizer_encode(const tl_tokenizer *t, const char *text, size_t size, un
     return rc;
 }
 
+/* The piece of an id that decoding comes by; *size is 0 for one to skip. */
+static int piece_to_decode(const tl_tokenizer *t, int id, size_t place, bool skip_special, const char **bytes,
+                           size_t *size, tl_err *err)
+{
+    *bytes = tl_tokenizer_piece(t, id, size);
+    if (!*bytes)
+        return tl_fail(err, TL_EDATA, "token %d at place %zu: the vocabulary (0 to %d) has no such token", id, place,
+                       t->n_pieces - 1);
+    if (skip_special && tl_tokenizer_is_special(t, id)) *size = 0;
+    return 0;
+}
+
 int tl_tokenizer_decode(const tl_tokenizer *t, const int *ids, size_t n, bool skip_special, tl_buf *out, tl_err *err)
 {
-    for (size_t i = 0; i < n; i++) {
-        size_t size;
-        const char *bytes = tl_tokenizer_piece(t, ids[i], &size);
-        if (!bytes)
-            return tl_fail(err, TL_EDATA, "token %d at place %zu: the vocabulary (0 to %d) has no such token", ids[i],
-                           i, t->n_pieces - 1);
-        if (skip_special && tl_tokenizer_is_special(t, ids[i])) continue;
-        TL_TRY(tl_buf_append(out, bytes, size, err));
+    tl_token_text *tokens = t->byte_level ? NULL : calloc(n + 1, sizeof *tokens);
+    size_t kept = 0;
+    int rc = 0;
+    if (!t->byte_level && !tokens) return tl_fail(err, TL_ENOMEM, "no memory to decode %zu tokens", n);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        const char *bytes;
+        size_t size = 0;
+        rc = piece_to_decode(t, ids[i], i, skip_special, &bytes, &size, err);
+        if (rc < 0 || size == 0) continue;
+        if (tokens)
+            tokens[kept++] = (tl_token_text){ bytes, size };
+        else
+            rc = tl_buf_append(out, bytes, size, err);
     }
-    return 0;
+    if (rc == 0 && tokens) rc = tl_decoder_run(&t->decoder, tokens, kept, out, err);
+    free(tokens);
+    return rc;
+}
+
+int tl_tokenizer_decode_next(const tl_tokenizer *t, int id, bool first, bool skip_special, tl_buf *out, tl_err *err)
+{
+    tl_token_text token = { 0 };
+    TL_TRY(piece_to_decode(t, id, 0, skip_special, &token.text, &token.size, err));
+    if (t->byte_level) return tl_buf_append(out, token.text, token.size, err);
+    return tl_decoder_next(&t->decoder, token, first, out, err);
 }
 
 const char *tl_tokenizer_piece(const tl_tokenizer *t, int id, size_t *size)

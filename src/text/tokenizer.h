@@ -7,10 +7,10 @@
  *     TL_TRY(tl_tokenizer_decode(t, ids.data, ids.size, true, &buf, err));
  *     tl_tokenizer_free(t);
  *
- * Byte-level BPE (GPT-2, Llama 3, Qwen2, SmolLM), read from Hugging Face files.
- * The ids are those of the Python package `tokenizers` on the same files; a
- * part of a file that this module does not know is refused by name, never
- * skipped.  A tokenizer is read-only once open: any number of threads may use
+ * BPE on bytes (GPT-2, Llama 3, Qwen2, SmolLM) and on characters (Llama 2, Mistral, Gemma), Unigram (T5, ALBERT),
+ * WordPiece (BERT), read from Hugging Face files and SentencePiece models.  The ids are those of the Python packages
+ * `tokenizers` and `sentencepiece` on the same files; a part of a file that this module does not know is refused by
+ * name, never skipped.  A tokenizer is read-only once open: any number of threads may use
  * one at a time. */
 #ifndef TL_TEXT_TOKENIZER_H
 #define TL_TEXT_TOKENIZER_H
@@ -24,10 +24,10 @@
 
 typedef struct tl_tokenizer tl_tokenizer;
 
-/* Read the tokenizer of the GGUF file or directory dir: tokenizer.json, or, where there is
- * none, vocab.json and merges.txt (the class named in tokenizer_config.json,
- * GPT-2's without one).  BOS and EOS come from tokenizer_config.json, else from
- * special_tokens_map.json. */
+/* Read the tokenizer of the GGUF file or directory dir: tokenizer.json, or, where there is none, vocab.json and
+ * merges.txt (the class named in tokenizer_config.json, GPT-2's without one), or a SentencePiece model
+ * (tokenizer.model, spiece.model).  BOS and EOS come from tokenizer_config.json, else from special_tokens_map.json,
+ * else from the model. */
 int tl_tokenizer_open(tl_tokenizer **out, const char *dir, tl_err *err);
 void tl_tokenizer_free(tl_tokenizer *t);
 
@@ -50,7 +50,11 @@ int tl_tokenizer_encode(const tl_tokenizer *t, const char *text, size_t size, un
  * gives the byte).  An id outside the vocabulary is refused. */
 int tl_tokenizer_decode(const tl_tokenizer *t, const int *ids, size_t n, bool skip_special, tl_buf *out, tl_err *err);
 
-/* The raw bytes of one token, borrowed from t, not NUL-terminated; NULL for an id that names none. */
+/* Append what one more token adds to the text behind others; first: there are none yet. */
+int tl_tokenizer_decode_next(const tl_tokenizer *t, int id, bool first, bool skip_special, tl_buf *out, tl_err *err);
+
+/* The bytes of one token as the vocabulary spells it, borrowed from t, not NUL-terminated; NULL for an id that names
+ * none. */
 const char *tl_tokenizer_piece(const tl_tokenizer *t, int id, size_t *size);
 
 /* The id whose text is exactly content (an added token) or whose bytes are (any other), or -1. */

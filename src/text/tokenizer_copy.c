@@ -8,10 +8,17 @@
 
 #include <unistd.h>
 
-static const char *const files[] = {
-    "tokenizer.json",  "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt",
-    "tokenizer.model", "chat_template.jinja",   "generation_config.json",  NULL
-};
+static const char *const files[] = { "tokenizer.json",
+                                     "tokenizer_config.json",
+                                     "special_tokens_map.json",
+                                     "vocab.json",
+                                     "merges.txt",
+                                     "tokenizer.model",
+                                     "spiece.model",
+                                     "sentencepiece.bpe.model",
+                                     "chat_template.jinja",
+                                     "generation_config.json",
+                                     NULL };
 enum {
     FILE_LIMIT = 1 << 28,
     PATH = 4096

@@ -1,20 +1,14 @@
-/* tokenizer_file.c - tokenizer.json, or vocab.json and merges.txt, into the parts of a tokenizer.
+/* tokenizer_file.c - tokenizer.json, vocab.json and merges.txt, or a SentencePiece model, into the parts of a
+ * tokenizer.
  *
- * tokenizer.json names each part by its "type":
- *
- *     added_tokens   [{id, content, special, normalized, single_word, lstrip, rstrip}]
- *     normalizer     null, NFC
- *     pre_tokenizer  ByteLevel, or a Sequence of Split (Regex or String, Isolated) and Digits that ends in ByteLevel
- *     model          BPE: vocab, merges, ignore_merges
- *     post_processor null, ByteLevel (changes no ids), TemplateProcessing, or a Sequence of these
- *     decoder        ByteLevel
- *
- * Anything else in any of these places would give other ids than ours, so it is
- * refused by name; so is a key not known here. */
+ * Of tokenizer.json this file reads the vocabulary and the model (BPE, Unigram, WordPiece, WordLevel), and
+ * tokenizer_stages.c what stands around it.  Anything that is not known here would give other ids than ours, so it is
+ * refused by name; so is a key not known. */
 #include "io/atomic.h"
 #include "io/json.h"
+#include "text/sentencepiece.h"
 #include "text/tokenizer_gguf.h"
-#include "text/tokenizer_vocab.h"
+#include "text/tokenizer_reading.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -26,26 +20,14 @@ enum {
     MAX_MERGES_BYTES = 100 << 20
 };
 
-/* What is held while the files of one directory are read. */
-typedef struct reading {
-    tl_tokenizer *t; /* borrowed */
-    const char *dir; /* borrowed */
-    char path[PATH_MAX];
-    char where[PATH_MAX + 100]; /* path and the part being read, for errors */
-    json_t *config;             /* owned: tokenizer_config.json, or NULL */
-    json_t *map;                /* owned: special_tokens_map.json, or NULL */
-    tl_added_row *rows;         /* owned; contents borrowed from the JSON files */
-    size_t n_rows;
-} reading;
-
-static const char *at(reading *r, const char *part)
+const char *tl_reading_at(tl_reading *r, const char *part)
 {
     snprintf(r->where, sizeof r->where, "%s: %s", r->path, part);
     return r->where;
 }
 
 /* Every key of obj is one of the NULL-ended list. */
-static int only_keys(json_t *obj, const char *where, const char *const *known, tl_err *err)
+int tl_only_keys(json_t *obj, const char *where, const char *const *known, tl_err *err)
 {
     const char *key;
     json_t *value;
@@ -58,194 +40,10 @@ static int only_keys(json_t *obj, const char *where, const char *const *known, t
     return 0;
 }
 
-#define ONLY_KEYS(obj, where, err, ...) only_keys(obj, where, (const char *const[]){ __VA_ARGS__, NULL }, err)
-
-static int refuse_type(const char *where, const char *type, const char *wanted, tl_err *err)
-{
-    return tl_fail(err, TL_EUNSUPPORTED, "%s: the type '%.100s' is not supported, only %s", where, type, wanted);
-}
-
-/* ---- tokenizer.json, part by part ---- */
-
-static int read_normalizer(reading *r, json_t *root, tl_err *err)
-{
-    json_t *n = NULL;
-    const char *type = NULL, *where = at(r, "normalizer");
-    TL_TRY(tl_json_value_or_null(root, r->path, "normalizer", JSON_OBJECT, &n, err));
-    if (!n) return 0;
-    TL_TRY(tl_json_string(n, where, "type", &type, err));
-    if (strcmp(type, "NFC") != 0) return refuse_type(where, type, "NFC and null", err);
-    r->t->nfc = true;
-    return 0;
-}
-
-static int read_byte_level(reading *r, json_t *node, const char *where, tl_err *err)
-{
-    bool prefix, regex;
-    TL_TRY(ONLY_KEYS(node, where, err, "type", "add_prefix_space", "trim_offsets", "use_regex"));
-    TL_TRY(tl_json_bool(node, where, "add_prefix_space", &prefix, err));
-    TL_TRY(tl_json_bool_or(node, where, "use_regex", true, &regex, err));
-    if (prefix) TL_TRY(tl_pretoken_add_prefix_space(r->t->pretoken, err));
-    if (regex) TL_TRY(tl_pretoken_add_regex(r->t->pretoken, TL_PRETOKEN_GPT2, strlen(TL_PRETOKEN_GPT2), err));
-    return 0;
-}
-
-static int read_split(reading *r, json_t *node, const char *where, tl_err *err)
-{
-    json_t *pattern = NULL;
-    const char *behavior = NULL, *text = NULL;
-    bool invert;
-    TL_TRY(ONLY_KEYS(node, where, err, "type", "pattern", "behavior", "invert"));
-    TL_TRY(tl_json_value(node, where, "pattern", JSON_OBJECT, &pattern, err));
-    TL_TRY(tl_json_string(node, where, "behavior", &behavior, err));
-    TL_TRY(tl_json_bool(node, where, "invert", &invert, err));
-    if (strcmp(behavior, "Isolated") != 0)
-        return tl_fail(err, TL_EUNSUPPORTED, "%s: the Split behavior '%.100s' is not supported, only Isolated", where,
-                       behavior);
-    if (invert) return tl_fail(err, TL_EUNSUPPORTED, "%s: an inverted Split is not supported", where);
-    TL_TRY(ONLY_KEYS(pattern, where, err, "Regex", "String"));
-    if (json_object_size(pattern) != 1) return tl_fail(err, TL_EFORMAT, "%s: a Split wants one pattern", where);
-    bool regex = json_object_get(pattern, "Regex") != NULL;
-    const char *key = regex ? "Regex" : "String";
-    TL_TRY(tl_json_string(pattern, where, key, &text, err));
-    size_t size = json_string_length(json_object_get(pattern, key));
-    int rc = regex ? tl_pretoken_add_regex(r->t->pretoken, text, size, err)
-                   : tl_pretoken_add_literal(r->t->pretoken, text, size, err);
-    return rc < 0 ? tl_fail_in(err, "%s", where) : 0;
-}
-
-static int read_digits(reading *r, json_t *node, const char *where, tl_err *err)
-{
-    bool alone;
-    TL_TRY(ONLY_KEYS(node, where, err, "type", "individual_digits"));
-    TL_TRY(tl_json_bool(node, where, "individual_digits", &alone, err));
-    return alone ? tl_pretoken_add_regex(r->t->pretoken, "\\p{N}", 5, err)
-                 : tl_pretoken_add_regex(r->t->pretoken, "\\p{N}+", 6, err);
-}
-
-/* One stage; *last says that the bytes are letters from here on, so nothing may follow. */
-static int read_stage(reading *r, json_t *node, bool *last, tl_err *err)
-{
-    const char *type = NULL, *where = at(r, "pre_tokenizer");
-    TL_TRY(tl_json_string(node, where, "type", &type, err));
-    if (*last) return tl_fail(err, TL_EUNSUPPORTED, "%s: '%.100s' behind ByteLevel is not supported", where, type);
-    if (strcmp(type, "ByteLevel") == 0) {
-        *last = true;
-        return read_byte_level(r, node, where, err);
-    }
-    if (strcmp(type, "Split") == 0) return read_split(r, node, where, err);
-    if (strcmp(type, "Digits") == 0) return read_digits(r, node, where, err);
-    return refuse_type(where, type, "ByteLevel and a Sequence of Split and Digits that ends in it", err);
-}
-
-static int read_pre_tokenizer(reading *r, json_t *root, tl_err *err)
-{
-    json_t *node = NULL, *list = NULL;
-    const char *type = NULL;
-    bool last = false;
-    TL_TRY(tl_pretoken_create(&r->t->pretoken, err));
-    TL_TRY(tl_json_value(root, r->path, "pre_tokenizer", JSON_OBJECT, &node, err));
-    TL_TRY(tl_json_string(node, at(r, "pre_tokenizer"), "type", &type, err));
-    if (strcmp(type, "Sequence") == 0) {
-        TL_TRY(ONLY_KEYS(node, r->where, err, "type", "pretokenizers"));
-        TL_TRY(tl_json_value(node, r->where, "pretokenizers", JSON_ARRAY, &list, err));
-        for (size_t i = 0; i < json_array_size(list); i++) TL_TRY(read_stage(r, json_array_get(list, i), &last, err));
-    } else {
-        TL_TRY(read_stage(r, node, &last, err));
-    }
-    if (!last) return tl_fail(err, TL_EUNSUPPORTED, "%s: no ByteLevel, so this is no byte-level BPE", r->where);
-    return 0;
-}
-
-/* The ids a template's special token stands for, behind those in out. */
-static int template_ids(reading *r, json_t *specials, const char *name, tl_ids *out, tl_err *err)
-{
-    json_t *special = json_object_get(specials, name), *ids = NULL;
-    size_t size;
-    if (!json_is_object(special))
-        return tl_fail(err, TL_EFORMAT, "%s: the template's '%.100s' is not among its special_tokens", r->where, name);
-    TL_TRY(tl_json_value(special, r->where, "ids", JSON_ARRAY, &ids, err));
-    for (size_t i = 0; i < json_array_size(ids); i++) {
-        json_t *id = json_array_get(ids, i);
-        json_int_t value = json_is_integer(id) ? json_integer_value(id) : -1;
-        if (value < 0 || value > INT_MAX || !tl_tokenizer_piece(r->t, (int)value, &size))
-            return tl_fail(err, TL_EFORMAT, "%s: the template's '%.100s' has id %lld, the vocabulary has no such token",
-                           r->where, name, (long long)value);
-        TL_TRY(tl_ids_push(out, (int)value, err));
-    }
-    return 0;
-}
-
-/* What "single" puts before and after the text. */
-static int template_sides(reading *r, json_t *node, tl_ids *before, tl_ids *after, tl_err *err)
-{
-    json_t *single = NULL, *specials = NULL;
-    const char *name = NULL;
-    bool seen = false;
-    TL_TRY(ONLY_KEYS(node, r->where, err, "type", "single", "pair", "special_tokens"));
-    TL_TRY(tl_json_value(node, r->where, "single", JSON_ARRAY, &single, err));
-    TL_TRY(tl_json_value(node, r->where, "special_tokens", JSON_OBJECT, &specials, err));
-    for (size_t i = 0; i < json_array_size(single); i++) {
-        json_t *item = json_array_get(single, i), *special = json_object_get(item, "SpecialToken");
-        if (json_is_object(special)) {
-            TL_TRY(tl_json_string(special, r->where, "id", &name, err));
-            TL_TRY(template_ids(r, specials, name, seen ? after : before, err));
-            continue;
-        }
-        TL_TRY(tl_json_value(item, r->where, "Sequence", JSON_OBJECT, &special, err));
-        TL_TRY(tl_json_string(special, r->where, "id", &name, err));
-        if (seen || strcmp(name, "A") != 0)
-            return tl_fail(err, TL_EUNSUPPORTED, "%s: a template for one text wants Sequence A once", r->where);
-        seen = true;
-    }
-    if (!seen) return tl_fail(err, TL_EUNSUPPORTED, "%s: the template leaves the text out", r->where);
-    return 0;
-}
-
-/* A later processor wraps what an earlier one made. */
-static int read_template(reading *r, json_t *node, tl_err *err)
-{
-    tl_ids before = { 0 }, after = { 0 };
-    int rc = template_sides(r, node, &before, &after, err);
-    if (rc == 0) rc = tl_ids_append(&before, r->t->before.data, r->t->before.size, err);
-    if (rc == 0) rc = tl_ids_append(&r->t->after, after.data, after.size, err);
-    if (rc == 0) {
-        tl_ids_reset(&r->t->before);
-        r->t->before = before;
-        before = (tl_ids){ 0 };
-    }
-    tl_ids_reset(&before);
-    tl_ids_reset(&after);
-    return rc;
-}
-
-static int read_processor(reading *r, json_t *node, bool nested, tl_err *err)
+static int read_rows(tl_reading *r, json_t *root, tl_err *err)
 {
     json_t *list = NULL;
-    const char *type = NULL, *where = at(r, "post_processor");
-    TL_TRY(tl_json_string(node, where, "type", &type, err));
-    if (strcmp(type, "ByteLevel") == 0) return 0; /* moves offsets, not ids */
-    if (strcmp(type, "TemplateProcessing") == 0) return read_template(r, node, err);
-    if (strcmp(type, "Sequence") != 0 || nested)
-        return refuse_type(where, type, "ByteLevel, TemplateProcessing and a Sequence of these", err);
-    TL_TRY(tl_json_value(node, where, "processors", JSON_ARRAY, &list, err));
-    for (size_t i = 0; i < json_array_size(list); i++) TL_TRY(read_processor(r, json_array_get(list, i), true, err));
-    return 0;
-}
-
-static int read_decoder(reading *r, json_t *root, tl_err *err)
-{
-    json_t *node = NULL;
-    const char *type = NULL;
-    TL_TRY(tl_json_value(root, r->path, "decoder", JSON_OBJECT, &node, err));
-    TL_TRY(tl_json_string(node, at(r, "decoder"), "type", &type, err));
-    return strcmp(type, "ByteLevel") == 0 ? 0 : refuse_type(r->where, type, "ByteLevel", err);
-}
-
-static int read_rows(reading *r, json_t *root, tl_err *err)
-{
-    json_t *list = NULL;
-    const char *where = at(r, "added_tokens");
+    const char *where = tl_reading_at(r, "added_tokens");
     TL_TRY(tl_json_value_or_null(root, r->path, "added_tokens", JSON_ARRAY, &list, err));
     size_t n = json_array_size(list);
     r->rows = calloc(n + 1, sizeof *r->rows);
@@ -253,63 +51,175 @@ static int read_rows(reading *r, json_t *root, tl_err *err)
     for (; r->n_rows < n; r->n_rows++) {
         json_t *row = json_array_get(list, r->n_rows);
         TL_TRY(tl_added_row_read(&r->rows[r->n_rows], row, where, err));
-        TL_TRY(ONLY_KEYS(row, where, err, "id", "content", "special", "normalized", "single_word", "lstrip", "rstrip"));
+        TL_TRY(
+            TL_ONLY_KEYS(row, where, err, "id", "content", "special", "normalized", "single_word", "lstrip", "rstrip"));
         TL_TRY(tl_json_int(row, where, "id", 0, INT_MAX, &r->rows[r->n_rows].token.id, err));
     }
     return 0;
 }
 
-/* Keys that would change what BPE does, checked to be off. */
-static int check_model(reading *r, json_t *model, tl_err *err)
+/* ---- the models of tokenizer.json ---- */
+
+/* The id of the token named by key, -1 where it is null. */
+static int read_unk(tl_reading *r, json_t *model, int *out, tl_err *err)
 {
-    const char *type = NULL, *where = at(r, "model"), *affix = NULL;
-    double dropout = 0;
-    TL_TRY(tl_json_string_or(model, where, "type", "BPE", &type, err));
-    if (strcmp(type, "BPE") != 0) return refuse_type(where, type, "BPE", err);
-    /* unk_token, fuse_unk and byte_fallback are for characters that are not in the vocabulary: with all 256 bytes
-     * there is none. */
-    TL_TRY(ONLY_KEYS(model, where, err, "type", "dropout", "unk_token", "continuing_subword_prefix",
-                     "end_of_word_suffix", "fuse_unk", "byte_fallback", "ignore_merges", "vocab", "merges"));
-    TL_TRY(tl_json_double_or(model, where, "dropout", 0, 1, 0, &dropout, err));
-    if (dropout > 0) return tl_fail(err, TL_EUNSUPPORTED, "%s: dropout %g is not supported", where, dropout);
-    static const char *const affixes[] = { "continuing_subword_prefix", "end_of_word_suffix" };
-    for (int i = 0; i < 2; i++) {
-        TL_TRY(tl_json_string_or(model, where, affixes[i], "", &affix, err));
-        if (*affix)
-            return tl_fail(err, TL_EUNSUPPORTED, "%s: %s '%.100s' is not supported, only none", where, affixes[i],
-                           affix);
-    }
-    return tl_json_bool_or(model, where, "ignore_merges", false, &r->t->ignore_merges, err);
+    const char *name = NULL;
+    TL_TRY(tl_json_string_or(model, r->where, "unk_token", "", &name, err));
+    *out = *name ? tl_tokenizer_find_bytes(r->t, name, strlen(name)) : -1;
+    if (*name && *out < 0)
+        return tl_fail(err, TL_EFORMAT, "%s: the unk_token '%.100s' is not in the vocabulary", r->where, name);
+    return 0;
 }
 
-static int read_whole(reading *r, json_t *root, tl_err *err)
+static int read_affix(json_t *model, const char *where, const char *key, const char *otherwise, char out[16],
+                      tl_err *err)
 {
-    json_t *model = NULL, *vocab = NULL, *merges = NULL, *processor = NULL;
-    TL_TRY(ONLY_KEYS(root, r->path, err, "version", "truncation", "padding", "added_tokens", "normalizer",
-                     "pre_tokenizer", "post_processor", "decoder", "model"));
+    const char *affix = NULL;
+    TL_TRY(tl_json_string_or(model, where, key, otherwise, &affix, err));
+    if (strlen(affix) >= 16) return tl_fail(err, TL_EUNSUPPORTED, "%s: %s '%.100s' is too long", where, key, affix);
+    snprintf(out, 16, "%s", affix);
+    return 0;
+}
+
+static int read_bpe(tl_reading *r, json_t *model, tl_err *err)
+{
+    tl_tokenizer *t = r->t;
+    json_t *merges = NULL;
+    const char *where = tl_reading_at(r, "model");
+    double dropout = 0;
+    TL_TRY(TL_ONLY_KEYS(model, where, err, "type", "dropout", "unk_token", "continuing_subword_prefix",
+                        "end_of_word_suffix", "fuse_unk", "byte_fallback", "ignore_merges", "vocab", "merges"));
+    TL_TRY(tl_json_double_or(model, where, "dropout", 0, 1, 0, &dropout, err));
+    if (dropout > 0) return tl_fail(err, TL_EUNSUPPORTED, "%s: dropout %g is not supported", where, dropout);
+    TL_TRY(read_affix(model, where, "continuing_subword_prefix", "", t->prefix, err));
+    if (*t->prefix)
+        return tl_fail(err, TL_EUNSUPPORTED, "%s: continuing_subword_prefix '%s' is not supported, only none", where,
+                       t->prefix);
+    TL_TRY(read_affix(model, where, "end_of_word_suffix", "", t->suffix, err));
+    if (*t->suffix && t->byte_level)
+        return tl_fail(err, TL_EUNSUPPORTED, "%s: end_of_word_suffix '%s' is not supported on bytes", where, t->suffix);
+    TL_TRY(tl_json_bool_or(model, where, "ignore_merges", false, &t->ignore_merges, err));
+    TL_TRY(tl_json_bool_or(model, where, "byte_fallback", false, &t->byte_fallback, err));
+    TL_TRY(tl_json_bool_or(model, where, "fuse_unk", false, &t->fuse_unk, err));
+    TL_TRY(read_unk(r, model, &t->unk, err));
+    TL_TRY(tl_json_value(model, where, "merges", JSON_ARRAY, &merges, err));
+    t->kind = TL_MODEL_BPE;
+    TL_TRY(tl_tokenizer_fill_merges(t, json_object_get(model, "vocab"), merges, r->path, err));
+    if (!*t->suffix) tl_tokenizer_find_cuts(t);
+    return 0;
+}
+
+static int read_wordpiece(tl_reading *r, json_t *model, tl_err *err)
+{
+    const char *where = tl_reading_at(r, "model");
+    TL_TRY(TL_ONLY_KEYS(model, where, err, "type", "unk_token", "continuing_subword_prefix", "max_input_chars_per_word",
+                        "vocab"));
+    r->t->kind = TL_MODEL_WORDPIECE;
+    TL_TRY(read_affix(model, where, "continuing_subword_prefix", "##", r->t->prefix, err));
+    TL_TRY(tl_json_int_or(model, where, "max_input_chars_per_word", 0, INT_MAX, 100, &r->t->max_characters, err));
+    TL_TRY(read_unk(r, model, &r->t->unk, err));
+    return r->t->unk >= 0 ? 0 : tl_fail(err, TL_EFORMAT, "%s: no unk_token", where);
+}
+
+static int read_wordlevel(tl_reading *r, json_t *model, tl_err *err)
+{
+    const char *where = tl_reading_at(r, "model");
+    TL_TRY(TL_ONLY_KEYS(model, where, err, "type", "unk_token", "vocab"));
+    r->t->kind = TL_MODEL_WORDLEVEL;
+    TL_TRY(read_unk(r, model, &r->t->unk, err));
+    return r->t->unk >= 0 ? 0 : tl_fail(err, TL_EFORMAT, "%s: no unk_token", where);
+}
+
+static int read_unigram(tl_reading *r, json_t *model, tl_err *err)
+{
+    tl_tokenizer *t = r->t;
+    const char *where = tl_reading_at(r, "model");
+    json_t *list = json_object_get(model, "vocab");
+    TL_TRY(TL_ONLY_KEYS(model, where, err, "type", "unk_id", "byte_fallback", "vocab"));
+    TL_TRY(tl_json_bool_or(model, where, "byte_fallback", false, &t->byte_fallback, err));
+    TL_TRY(tl_json_int(model, where, "unk_id", 0, (int)json_array_size(list) - 1, &t->unk, err));
+    t->kind = TL_MODEL_UNIGRAM;
+    TL_TRY(tl_unigram_create(&t->unigram, err));
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *piece = json_array_get(json_array_get(list, i), 0),
+                     *score = json_array_get(json_array_get(list, i), 1);
+        TL_TRY(tl_unigram_put(t->unigram, json_string_value(piece), json_string_length(piece), (int)i,
+                              json_number_value(score), err));
+    }
+    return tl_unigram_seal(t->unigram, t->unk, err);
+}
+
+/* Unigram's vocabulary is a list of [token, score]; as the others' it becomes token -> id, owned by the caller. */
+static int vocabulary_of(tl_reading *r, json_t *model, bool unigram, json_t **out, tl_err *err)
+{
+    json_t *list = NULL;
+    const char *where = tl_reading_at(r, "model");
+    if (!unigram) {
+        TL_TRY(tl_json_value(model, where, "vocab", JSON_OBJECT, out, err));
+        json_incref(*out);
+        return 0;
+    }
+    TL_TRY(tl_json_value(model, where, "vocab", JSON_ARRAY, &list, err));
+    *out = json_object();
+    for (size_t i = 0; *out && i < json_array_size(list); i++) {
+        const json_t *row = json_array_get(list, i), *piece = json_array_get(row, 0);
+        if (!json_is_string(piece) || json_string_length(piece) == 0 || !json_is_number(json_array_get(row, 1)) ||
+            json_object_get(*out, json_string_value(piece)))
+            return tl_fail(err, TL_EFORMAT, "%s: entry %zu of the vocabulary is not [new token, score]", where, i);
+        if (json_object_set_new(*out, json_string_value(piece), json_integer((json_int_t)i)) < 0) break;
+    }
+    return *out && json_object_size(*out) == json_array_size(list)
+               ? 0
+               : tl_fail(err, TL_ENOMEM, "%s: no memory for %zu tokens", where, json_array_size(list));
+}
+
+static int read_model(tl_reading *r, json_t *root, tl_err *err)
+{
+    static const struct {
+        const char *type;
+        int (*read)(tl_reading *r, json_t *model, tl_err *err);
+    } models[] = { { "BPE", read_bpe },
+                   { "Unigram", read_unigram },
+                   { "WordPiece", read_wordpiece },
+                   { "WordLevel", read_wordlevel } };
+    json_t *model = NULL, *vocab = NULL;
+    const char *type = NULL, *where = tl_reading_at(r, "model");
+    TL_TRY(tl_json_value(root, r->path, "model", JSON_OBJECT, &model, err));
+    TL_TRY(tl_json_string_or(model, where, "type", "BPE", &type, err));
+    size_t i = 0;
+    while (i < sizeof models / sizeof *models && strcmp(models[i].type, type) != 0) i++;
+    if (i == sizeof models / sizeof *models)
+        return tl_fail(err, TL_EUNSUPPORTED,
+                       "%s: the type '%.100s' is not supported, only BPE, Unigram, WordPiece and WordLevel", where,
+                       type);
+    int rc = vocabulary_of(r, model, models[i].read == read_unigram, &vocab, err);
+    if (rc == 0) rc = tl_tokenizer_fill_pieces(r->t, vocab, r->rows, r->n_rows, r->path, err);
+    if (rc == 0) rc = tl_tokenizer_fill_added(r->t, r->rows, r->n_rows, r->path, err);
+    if (rc == 0) rc = models[i].read(r, model, err);
+    json_decref(vocab);
+    return rc;
+}
+
+static int read_whole(tl_reading *r, json_t *root, tl_err *err)
+{
+    TL_TRY(TL_ONLY_KEYS(root, r->path, err, "version", "truncation", "padding", "added_tokens", "normalizer",
+                        "pre_tokenizer", "post_processor", "decoder", "model"));
     static const char *const off[] = { "truncation", "padding" };
     for (int i = 0; i < 2; i++)
         if (json_object_get(root, off[i]) && !json_is_null(json_object_get(root, off[i])))
             return tl_fail(err, TL_EUNSUPPORTED, "%s: %s is set; only null is supported", r->path, off[i]);
-    TL_TRY(tl_json_value(root, r->path, "model", JSON_OBJECT, &model, err));
-    TL_TRY(check_model(r, model, err));
-    TL_TRY(tl_json_value(model, r->where, "vocab", JSON_OBJECT, &vocab, err));
-    TL_TRY(tl_json_value(model, r->where, "merges", JSON_ARRAY, &merges, err));
-    TL_TRY(read_normalizer(r, root, err));
-    TL_TRY(read_pre_tokenizer(r, root, err));
-    TL_TRY(read_decoder(r, root, err));
+    TL_TRY(tl_read_normalizer(r, root, err));
+    TL_TRY(tl_read_pre_tokenizer(r, root, err));
+    TL_TRY(tl_read_decoder(r, root, err));
     TL_TRY(read_rows(r, root, err));
-    TL_TRY(tl_tokenizer_fill_pieces(r->t, vocab, r->rows, r->n_rows, r->path, err));
-    TL_TRY(tl_tokenizer_fill_added(r->t, r->rows, r->n_rows, r->path, err));
-    TL_TRY(tl_tokenizer_fill_merges(r->t, vocab, merges, r->path, err));
-    TL_TRY(tl_json_value_or_null(root, r->path, "post_processor", JSON_OBJECT, &processor, err));
-    return processor ? read_processor(r, processor, false, err) : 0;
+    TL_TRY(read_model(r, root, err));
+    return tl_read_post_processor(r, root, err);
 }
 
 /* ---- bos and eos, named beside it ---- */
 
 /* The content of "key" in config or map, "X" or {"content": "X"}; NULL where neither says. */
-static const char *named_token(const reading *r, const char *key)
+static const char *named_token(const tl_reading *r, const char *key)
 {
     const json_t *files[] = { r->config, r->map };
     for (int i = 0; i < 2; i++) {
@@ -320,7 +230,7 @@ static const char *named_token(const reading *r, const char *key)
     return NULL;
 }
 
-static int find_named(reading *r, const char *key, const char *otherwise, int *out, tl_err *err)
+static int find_named(tl_reading *r, const char *key, const char *otherwise, int *out, tl_err *err)
 {
     const char *name = named_token(r, key);
     bool said = name != NULL;
@@ -352,7 +262,7 @@ static const known_class classes[] = {
     { "Qwen2TokenizerFast", QWEN2_REGEX, true, NULL, "<|endoftext|>" },
 };
 
-static int choose_class(const known_class **out, reading *r, tl_err *err)
+static int choose_class(const known_class **out, tl_reading *r, tl_err *err)
 {
     const char *name = "GPT2Tokenizer";
     if (r->config) TL_TRY(tl_json_string_or(r->config, "tokenizer_config.json", "tokenizer_class", name, &name, err));
@@ -368,7 +278,7 @@ static int choose_class(const known_class **out, reading *r, tl_err *err)
 }
 
 /* added_tokens_decoder of tokenizer_config.json: { "id": {content, ...} }. */
-static int read_config_rows(reading *r, json_t *list, tl_err *err)
+static int read_config_rows(tl_reading *r, json_t *list, tl_err *err)
 {
     const char *key;
     json_t *row;
@@ -386,7 +296,7 @@ static int read_config_rows(reading *r, json_t *list, tl_err *err)
 }
 
 /* Without such a list, the tokens named in the files (or by the class) are special where the vocabulary has them. */
-static void default_rows(reading *r, const known_class *c, const json_t *vocab)
+static void default_rows(tl_reading *r, const known_class *c, const json_t *vocab)
 {
     static const char *const keys[] = { "bos_token", "eos_token", "unk_token", "pad_token" };
     const char *names[6] = { c->bos, c->eos };
@@ -402,7 +312,7 @@ static void default_rows(reading *r, const known_class *c, const json_t *vocab)
     }
 }
 
-static int read_legacy_parts(reading *r, const known_class *c, json_t *vocab, const tl_buf *merges, tl_err *err)
+static int read_legacy_parts(tl_reading *r, const known_class *c, json_t *vocab, const tl_buf *merges, tl_err *err)
 {
     tl_tokenizer *t = r->t;
     json_t *list = NULL;
@@ -419,13 +329,15 @@ static int read_legacy_parts(reading *r, const known_class *c, json_t *vocab, co
         TL_TRY(read_config_rows(r, list, err));
     else
         default_rows(r, c, vocab);
-    t->nfc = c->nfc;
+    t->byte_level = true;
+    TL_TRY(tl_normalizer_create(&t->normalizer, err));
+    if (c->nfc) TL_TRY(tl_normalizer_add(t->normalizer, TL_NORMALIZE_NFC, err));
     TL_TRY(tl_pretoken_create(&t->pretoken, err));
     if (prefix) TL_TRY(tl_pretoken_add_prefix_space(t->pretoken, err));
-    TL_TRY(tl_pretoken_add_regex(t->pretoken, c->regex, strlen(c->regex), err));
+    TL_TRY(tl_pretoken_add_regex(t->pretoken, c->regex, err));
     TL_TRY(tl_tokenizer_fill_pieces(t, vocab, r->rows, r->n_rows, r->path, err));
     TL_TRY(tl_tokenizer_fill_added(t, r->rows, r->n_rows, r->path, err));
-    TL_TRY(tl_tokenizer_fill_merges_text(t, vocab, merges, at(r, "merges.txt"), err));
+    TL_TRY(tl_tokenizer_fill_merges_text(t, vocab, merges, tl_reading_at(r, "merges.txt"), err));
     TL_TRY(find_named(r, "bos_token", c->bos, &t->bos, err));
     TL_TRY(find_named(r, "eos_token", c->eos, &t->eos, err));
     if (bos && t->bos < 0)
@@ -433,7 +345,7 @@ static int read_legacy_parts(reading *r, const known_class *c, json_t *vocab, co
     return bos ? tl_ids_push(&t->before, t->bos, err) : 0;
 }
 
-static int read_legacy(reading *r, tl_err *err)
+static int read_legacy(tl_reading *r, tl_err *err)
 {
     const known_class *c = NULL;
     json_t *vocab = NULL;
@@ -452,23 +364,97 @@ static int read_legacy(reading *r, tl_err *err)
     return rc;
 }
 
+/* ---- a SentencePiece model ---- */
+
+/* What is put around a text where no tokenizer.json says so: by the class named in tokenizer_config.json. */
+typedef struct spm_class {
+    const char *name, *before, *after; /* tokens; NULL: none */
+} spm_class;
+
+static const spm_class spm_classes[] = {
+    { "LlamaTokenizer", "bos_token", NULL }, { "LlamaTokenizerFast", "bos_token", NULL },
+    { "GemmaTokenizer", "bos_token", NULL }, { "GemmaTokenizerFast", "bos_token", NULL },
+    { "T5Tokenizer", NULL, "eos_token" },    { "T5TokenizerFast", NULL, "eos_token" },
+    { "AlbertTokenizer", "[CLS]", "[SEP]" }, { "AlbertTokenizerFast", "[CLS]", "[SEP]" },
+    { "XLNetTokenizer", NULL, NULL },        { 0 },
+};
+
+static int put_around(tl_reading *r, const char *token, tl_ids *to, tl_err *err)
+{
+    tl_tokenizer *t = r->t;
+    if (!token) return 0;
+    int id = strcmp(token, "bos_token") == 0   ? t->bos
+             : strcmp(token, "eos_token") == 0 ? t->eos
+                                               : tl_tokenizer_find(t, token, strlen(token));
+    if (id < 0) return tl_fail(err, TL_EFORMAT, "%s: its class wants %s, which the vocabulary has not", r->dir, token);
+    return tl_ids_push(to, id, err);
+}
+
+/* Without tokenizer_config.json, or of a class not listed: the BOS, where there is one. */
+static int read_spm_sides(tl_reading *r, tl_err *err)
+{
+    const char *name = "", *file = "tokenizer_config.json";
+    spm_class c = { NULL, r->t->bos >= 0 ? "bos_token" : NULL, NULL };
+    if (r->config) {
+        bool bos, eos;
+        TL_TRY(tl_json_string_or(r->config, file, "tokenizer_class", "", &name, err));
+        for (const spm_class *known = spm_classes; known->name; known++)
+            if (strcmp(known->name, name) == 0) c = *known;
+        TL_TRY(tl_json_bool_or(r->config, file, "add_bos_token", c.before != NULL, &bos, err));
+        TL_TRY(tl_json_bool_or(r->config, file, "add_eos_token", c.after != NULL, &eos, err));
+        if (bos != (c.before != NULL)) c.before = bos ? "bos_token" : NULL;
+        if (eos != (c.after != NULL)) c.after = eos ? "eos_token" : NULL;
+        TL_TRY(find_named(r, "bos_token", NULL, &r->t->bos, err));
+        TL_TRY(find_named(r, "eos_token", NULL, &r->t->eos, err));
+    }
+    TL_TRY(put_around(r, c.before, &r->t->before, err));
+    return put_around(r, c.after, &r->t->after, err);
+}
+
+static int read_spm(tl_reading *r, tl_err *err)
+{
+    tl_spm *s = NULL;
+    TL_TRY(tl_spm_open(&s, r->path, err));
+    int rc = tl_spm_fill(s, r->t, r->path, err);
+    if (rc == 0) rc = read_spm_sides(r, err);
+    tl_spm_free(s);
+    return rc;
+}
+
 /* ---- the directory ---- */
 
-static int load_beside(reading *r, const char *name, json_t **out, tl_err *err)
+static int load_beside(tl_reading *r, const char *name, json_t **out, tl_err *err)
 {
     TL_TRY(tl_path_join(r->path, sizeof r->path, r->dir, name, err));
     return access(r->path, F_OK) == 0 ? tl_json_load(out, r->path, err) : 0;
 }
 
-static int read_dir(reading *r, tl_err *err)
+/* Leave in path the first of the names that dir has. */
+static int find_file(tl_reading *r, const char *const *names, bool *found, tl_err *err)
 {
+    for (*found = false; *names && !*found; names++) {
+        TL_TRY(tl_path_join(r->path, sizeof r->path, r->dir, *names, err));
+        *found = access(r->path, F_OK) == 0;
+    }
+    return 0;
+}
+
+static int read_dir(tl_reading *r, tl_err *err)
+{
+    static const char *const whole[] = { "tokenizer.json", NULL }, *const legacy[] = { "vocab.json", NULL };
+    static const char *const spm[] = { "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", NULL };
+    bool found;
     json_t *root = NULL;
     TL_TRY(load_beside(r, "tokenizer_config.json", &r->config, err));
     TL_TRY(load_beside(r, "special_tokens_map.json", &r->map, err));
-    TL_TRY(tl_path_join(r->path, sizeof r->path, r->dir, "vocab.json", err));
-    bool legacy = access(r->path, F_OK) == 0;
-    TL_TRY(tl_path_join(r->path, sizeof r->path, r->dir, "tokenizer.json", err));
-    if (access(r->path, F_OK) != 0 && legacy) return read_legacy(r, err);
+    TL_TRY(find_file(r, whole, &found, err));
+    if (!found) {
+        TL_TRY(find_file(r, legacy, &found, err));
+        if (found) return read_legacy(r, err);
+        TL_TRY(find_file(r, spm, &found, err));
+        if (found) return read_spm(r, err);
+        TL_TRY(tl_path_join(r->path, sizeof r->path, r->dir, "tokenizer.json", err)); /* the one that is missed */
+    }
     int rc = tl_json_load(&root, r->path, err);
     if (rc == 0) rc = read_whole(r, root, err);
     json_decref(root);
@@ -480,7 +466,7 @@ static int read_dir(reading *r, tl_err *err)
 }
 
 /* A GGUF file says the same in other words. */
-static int read_gguf(reading *r, tl_err *err)
+static int read_gguf(tl_reading *r, tl_err *err)
 {
     tl_gguf *g = NULL;
     json_t *root = NULL;
@@ -497,8 +483,8 @@ static int read_gguf(reading *r, tl_err *err)
 
 int tl_tokenizer_read(tl_tokenizer *t, const char *dir, tl_err *err)
 {
-    reading r = { .t = t, .dir = dir };
-    t->bos = t->eos = -1;
+    tl_reading r = { .t = t, .dir = dir };
+    t->bos = t->eos = t->unk = -1;
     int rc = tl_gguf_is(dir) ? read_gguf(&r, err) : read_dir(&r, err);
     free(r.rows);
     json_decref(r.config);

@@ -337,22 +337,21 @@ TEST(a_lying_tokenizer_json_is_refused_by_name)
 
 TEST(what_is_not_supported_is_refused_by_name)
 {
-    check_change("model/type", "\"Unigram\"", "Unigram");
+    check_change("model/type", "\"Markov\"", "Markov");
     check_change("model/dropout", "0.1", "dropout");
     check_change("model/end_of_word_suffix", "\"</w>\"", "</w>");
     check_change("model/surprise", "1", "surprise");
     check_change("surprise", "1", "surprise");
     check_change("truncation", "{\"max_length\": 3}", "truncation");
-    check_change("normalizer", "{\"type\": \"Lowercase\"}", "Lowercase");
-    check_change("pre_tokenizer", "{\"type\": \"Metaspace\"}", "Metaspace");
+    check_change("normalizer", "{\"type\": \"Reverse\"}", "Reverse");
+    check_change("pre_tokenizer", "{\"type\": \"UnicodeScripts\"}", "UnicodeScripts");
     check_change("pre_tokenizer", "{\"type\": \"Digits\", \"individual_digits\": true}", "ByteLevel");
-    check_change("pre_tokenizer/pretokenizers/0/behavior", "\"Removed\"", "Removed");
-    check_change("pre_tokenizer/pretokenizers/0/invert", "true", "inverted");
+    check_change("pre_tokenizer/pretokenizers/0/behavior", "\"Shuffled\"", "Shuffled");
     check_change("pre_tokenizer/pretokenizers/0/pattern/Regex", "\"\\\\w+\"", "\\w");
     check_change("pre_tokenizer/pretokenizers/0/pattern/Regex", "\"[a[b]]\"", "class");
     check_change("pre_tokenizer/pretokenizers/0/pattern/Regex", "\"(?x:a)\"", "(?x");
-    check_change("post_processor", "{\"type\": \"RobertaProcessing\"}", "RobertaProcessing");
-    check_change("decoder", "{\"type\": \"WordPiece\"}", "WordPiece");
+    check_change("post_processor", "{\"type\": \"RobertaProcessing\"}", "cls");
+    check_change("decoder", "{\"type\": \"CTC\"}", "CTC");
     check_change("decoder", "null", "decoder");
 }
 

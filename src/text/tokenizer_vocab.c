@@ -2,13 +2,15 @@
  *
  * The JSON object of the vocabulary is itself the map from token to id while
  * the merges are read; afterwards only bytes and ids remain. */
+#define _GNU_SOURCE /* memmem */
 #include "text/tokenizer_vocab.h"
 
 #include "io/json.h"
 #include "text/bytelevel.h"
-#include "text/unicode.h"
+#include "text/tokenizer_model.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,8 +64,10 @@ static int fill_from_vocab(tl_tokenizer *t, json_t *vocab, const char *where, tl
         if (size > MAX_TOKEN_BYTES)
             return tl_fail(err, TL_EFORMAT, "%s: token %d has %zu bytes, the most is %d", where, id, size,
                            MAX_TOKEN_BYTES);
-        if (tl_bytelevel_read(read, &n, key, size))
-            TL_TRY(set_piece(t, id, read, n, PIECE_BYTES, err));
+        if (!t->byte_level)
+            TL_TRY(set_piece(t, id, key, size, PIECE_MODEL, err));
+        else if (tl_bytelevel_read(read, &n, key, size))
+            TL_TRY(set_piece(t, id, read, n, PIECE_MODEL, err));
         else
             TL_TRY(set_piece(t, id, key, size, PIECE_TEXT, err));
     }
@@ -133,9 +137,10 @@ int tl_tokenizer_fill_pieces(tl_tokenizer *t, json_t *vocab, const tl_added_row 
     TL_TRY(fill_from_rows(t, vocab, rows, n, where, err));
     TL_TRY(tl_tokenizer_index(t, err));
     for (int b = 0; b < 256; b++) {
-        char byte = (char)b;
-        t->byte_ids[b] = tl_tokenizer_find_bytes(t, &byte, 1);
-        if (t->byte_ids[b] < 0)
+        char byte = (char)b, name[8];
+        snprintf(name, sizeof name, "<0x%02X>", (unsigned)b);
+        t->byte_ids[b] = t->byte_level ? tl_tokenizer_find_bytes(t, &byte, 1) : tl_tokenizer_find_bytes(t, name, 6);
+        if (t->byte_level && t->byte_ids[b] < 0)
             return tl_fail(err, TL_EUNSUPPORTED,
                            "%s: the vocabulary has no token for byte 0x%02x alone; a byte-level one has all 256", where,
                            (unsigned)b);
@@ -147,16 +152,17 @@ int tl_tokenizer_fill_added(tl_tokenizer *t, const tl_added_row *rows, size_t n,
 {
     for (int i = 0; i < 2; i++) TL_TRY(tl_added_create(&t->added[i], err));
     for (size_t i = 0; i < n; i++) {
-        if (!rows[i].normalized || !t->nfc) {
+        if (!rows[i].normalized || tl_normalizer_empty(t->normalizer)) {
             TL_TRY(tl_added_put(t->added[rows[i].normalized], &rows[i].token, err));
             continue;
         }
         tl_added_token token = rows[i].token;
         tl_buf normal = tl_buf_make(INT_MAX);
-        int rc = tl_unicode_nfc(token.content, token.size, &normal, err);
+        bool first = true;
+        int rc = tl_normalizer_run(t->normalizer, token.content, token.size, &first, &normal, err);
         token.content = normal.data;
         token.size = normal.size;
-        if (rc == 0) rc = tl_added_put(t->added[1], &token, err);
+        if (rc == 0 && token.size > 0) rc = tl_added_put(t->added[1], &token, err);
         tl_buf_reset(&normal);
         TL_TRY(rc);
     }
@@ -234,4 +240,20 @@ int tl_tokenizer_fill_merges_text(tl_tokenizer *t, json_t *vocab, const tl_buf *
         if (put_merge_line(t, vocab, line, size, rank++, err) < 0) return tl_fail_in(err, "%s", where);
     }
     return 0;
+}
+
+void tl_tokenizer_find_cuts(tl_tokenizer *t)
+{
+    const size_t n = strlen(TL_SPACE_MARK);
+    t->cut_at_marks = !t->byte_level && !t->ignore_merges;
+    for (int id = 0; t->cut_at_marks && id < t->n_pieces; id++) {
+        const char *text = t->bytes.data + t->pieces[id].start;
+        size_t size = (size_t)t->pieces[id].size;
+        if (!(t->pieces[id].kind & PIECE_MODEL)) continue;
+        for (size_t i = n; i + n <= size; i++)
+            if (memcmp(text + i, TL_SPACE_MARK, n) == 0 && memcmp(text + i - n, TL_SPACE_MARK, n) != 0)
+                t->cut_at_marks = false;
+        if (size > n && memcmp(text, TL_SPACE_MARK, n) != 0 && memmem(text, size, TL_SPACE_MARK, n))
+            t->cut_at_marks = false;
+    }
 }

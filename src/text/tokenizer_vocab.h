@@ -20,7 +20,7 @@ int tl_added_row_read(tl_added_row *out, json_t *json, const char *where, tl_err
 int tl_tokenizer_fill_pieces(tl_tokenizer *t, json_t *vocab, const tl_added_row *rows, size_t n, const char *where,
                              tl_err *err);
 
-/* t->added from the rows. */
+/* t->added from the rows; contents that are looked for in normalized text are normalized themselves. */
 int tl_tokenizer_fill_added(tl_tokenizer *t, const tl_added_row *rows, size_t n, const char *where, tl_err *err);
 
 /* t->bpe from the merges of tokenizer.json: "a b" or ["a", "b"]. */
@@ -28,5 +28,8 @@ int tl_tokenizer_fill_merges(tl_tokenizer *t, json_t *vocab, json_t *merges, con
 
 /* t->bpe from the text of merges.txt. */
 int tl_tokenizer_fill_merges_text(tl_tokenizer *t, json_t *vocab, const tl_buf *text, const char *where, tl_err *err);
+
+/* Whether BPE may take each mark's word alone: t->cut_at_marks. */
+void tl_tokenizer_find_cuts(tl_tokenizer *t);
 
 #endif

@@ -18,7 +18,24 @@ int tl_unicode_last(const char *text, size_t size, size_t *n);
 bool tl_unicode_is_space(int c); /* the property White_Space */
 bool tl_unicode_is_word(int c);  /* \w of UTS 18: letters, marks, decimal digits, connectors, joiners */
 
-/* Append the normalization form C of valid UTF-8. */
-int tl_unicode_nfc(const char *text, size_t size, tl_buf *out, tl_err *err);
+bool tl_unicode_is_mark(int c);      /* category M */
+bool tl_unicode_is_flat_mark(int c); /* category Mn */
+bool tl_unicode_is_other(int c);     /* controls, formats, private use */
+
+/* Bytes of the grapheme cluster (UAX 29) that size > 0 bytes of valid UTF-8 begin with. */
+size_t tl_unicode_cluster(const char *text, size_t size);
+
+/* Append c in lower case: what Unicode maps it to alone, wherever it stands. */
+int tl_unicode_lower(int c, tl_buf *out, tl_err *err);
+
+typedef enum tl_unicode_form {
+    TL_UNICODE_NFC,
+    TL_UNICODE_NFD,
+    TL_UNICODE_NFKC,
+    TL_UNICODE_NFKD
+} tl_unicode_form;
+
+/* Append the normalization form of valid UTF-8. */
+int tl_unicode_normalize(tl_unicode_form form, const char *text, size_t size, tl_buf *out, tl_err *err);
 
 #endif
