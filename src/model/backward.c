@@ -140,8 +140,8 @@ static void attention_block_back(const tl_model *m, tl_stream *s, const tl_batch
     linear_back_w(m, s, N, adapter, acts, l, TL_O, 1, g, dx, a->att);
     be->attention_back(s, &att, acts->dq, acts->dk, acts->dv, acts->dnorm, a->att, a->lse, a->q, a->k, a->v);
     if (c->position == TL_POSITION_ROPE) {
-        be->rope(s, acts->dq, b->positions, m->rope_cos, m->rope_sin, N, c->H, c->h, true);
-        be->rope(s, acts->dk, b->positions, m->rope_cos, m->rope_sin, N, c->G, c->h, true);
+        be->rope(s, acts->dq, b->positions, m->rope_cos, m->rope_sin, N, c->H, c->h, c->h, true);
+        be->rope(s, acts->dk, b->positions, m->rope_cos, m->rope_sin, N, c->G, c->h, c->h, true);
     }
     tl_layer_norm(m, s, b, acts, l, 1, a->x);
     linear_back_x(m, s, N, adapter, acts, l, TL_Q, 3, below ? acts->dnorm : NULL, dqkv);

@@ -287,8 +287,8 @@ static void attention_block(const tl_model *m, tl_stream *s, const tl_batch *b, 
     tl_layer_norm(m, s, b, acts, l, 1, a->x);
     linear(m, s, b, acts, l, TL_Q, 3, (float *const[]){ a->q, a->k, a->v }, acts->norm, NULL);
     if (c->position == TL_POSITION_ROPE) {
-        be->rope(s, a->q, b->positions, m->rope_cos, m->rope_sin, b->N, c->H, c->h, false);
-        be->rope(s, a->k, b->positions, m->rope_cos, m->rope_sin, b->N, c->G, c->h, false);
+        be->rope(s, a->q, b->positions, m->rope_cos, m->rope_sin, b->N, c->H, c->h, c->h, false);
+        be->rope(s, a->k, b->positions, m->rope_cos, m->rope_sin, b->N, c->G, c->h, c->h, false);
     }
     be->kv_write(s, &att, a->k, a->v);
     be->attention(s, &att, a->att, a->lse, a->q);

@@ -32,7 +32,7 @@ double tl_loss(const tl_model *m, tl_stream *s, const tl_batch *b, tl_acts *acts
         }
         tl_product head = { .y = acts->logits, .w = tl_weight_matrix(&m->head), .O = V };
         be->linear(s, &head, 1, acts->gathered, n, (int)D);
-        be->cross_entropy(s, acts->losses, acts->logits, acts->loss_targets, acts->loss_weights, n, V);
+        be->cross_entropy(s, acts->losses, acts->logits, acts->loss_targets, acts->loss_weights, n, V, 0);
         for (int i = 0; i < n; i++) loss += acts->losses[i];
         if (!g) continue;
         tl_product_back back = { acts->logits, head.w, V };
