@@ -15,7 +15,7 @@
 #ifdef __AVX512F__
 enum {
     FEW = 8,
-    AHEAD = 1024
+    AHEAD = 3072
 };
 
 /* Columns n0 .. n0+nr-1 of the product, nr <= 16; x [M][words]; M and the type are constants where this is inlined. */

@@ -266,8 +266,7 @@ static void pack_steps(uint32_t *words, int wide, const void *p, tl_dtype type, 
 
 static void pack_panel(uint32_t *out, const product *p, int k0, int kc, int n0, int nr)
 {
-    pack_steps(out, NR, p->b, p->b_type, p->b_by_k, (size_t)p->ldb, k0, kc, n0, nr,
-               p->precision == TL_PRECISION_BF16);
+    pack_steps(out, NR, p->b, p->b_type, p->b_by_k, (size_t)p->ldb, k0, kc, n0, nr, p->precision == TL_PRECISION_BF16);
 }
 
 static void pack_tile(uint32_t *out, const product *p, int k0, int kc, int m0, int mr)

@@ -28,9 +28,9 @@ enum {
 #else
     MR = 6,
 #endif
-    TILE = 16,                     /* rows and words of an AMX tile */
+    TILE = 16,                      /* rows and words of an AMX tile */
     MR_PAIRS = AMX ? 2 * TILE : MR, /* rows of a tile of pairs */
-    KC = 320,                      /* words of a block along k, at most; a multiple of TILE */
+    KC = 320,                       /* words of a block along k, at most; a multiple of TILE */
 };
 
 typedef struct product {
