@@ -6,7 +6,7 @@
  *
  * Blocking.  All of a that fits - rows by words, 4 MiB - is packed first, once, by all threads: tiles of MR rows,
  * blocks of up to KC words along k.  Then each thread takes its panels of NR columns of b one after the other: for each
- * block along k it packs the panel (40 KiB at most, between the first-level cache and the second) and runs every tile
+ * block along k it packs the panel (96 KiB at most, in the second-level cache) and runs every tile
  * of a over it.  A panel's column of c stays in the second-level cache over all blocks along k.  a streams from the
  * cache the threads share at 2 to 4 bytes a cycle; while it does, the micro-kernel asks for the lines of the next
  * panel, so that packing never waits for memory.  K is cut into equal blocks, M into equal tiles: no short rest that
@@ -51,7 +51,7 @@ static cuts cuts_of(const product *p)
     c.blocks = up(c.words, c.kc);
     c.tile = tile_words(pairs, c.kc);
     const int room = (int)(TL_PRODUCT_SHARED / 4 / c.tile);
-    c.group = c.tiles < room ? c.tiles : room;
+    c.group = up(c.tiles, up(c.tiles, room));
     c.deep = room / c.group < c.blocks ? room / c.group : c.blocks;
     return c;
 }

@@ -82,16 +82,20 @@ static inline __attribute__((always_inline)) __m512i pairs_of(const void *p, tl_
 static inline __attribute__((always_inline)) __m512i pairs_across(const void *p, tl_dtype type, size_t from, size_t ld,
                                                                   int n, bool odd)
 {
-    const __mmask16 mask = mask16(n);
-    __m256i even, next = _mm256_setzero_si256();
+    const __mmask16 mask = mask16(n), second = odd ? mask : 0;
+    /* Numbers 0 .. 15 are row k's, 16 .. 31 row k + 1's. */
+    const __m512i zip = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21,
+                                         5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    __m512i both;
     if (type == TL_DTYPE_BF16) {
-        even = _mm256_maskz_loadu_epi16(mask, (const uint16_t *)p + from);
-        if (odd) next = _mm256_maskz_loadu_epi16(mask, (const uint16_t *)p + from + ld);
+        const uint16_t *row = (const uint16_t *)p + from;
+        both = _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_maskz_loadu_epi16(mask, row)),
+                                  _mm256_maskz_loadu_epi16(second, row + ld), 1);
     } else {
-        even = (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, (const float *)p + from));
-        if (odd) next = (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, (const float *)p + from + ld));
+        const float *row = (const float *)p + from;
+        both = (__m512i)_mm512_cvtne2ps_pbh(_mm512_maskz_loadu_ps(second, row + ld), _mm512_maskz_loadu_ps(mask, row));
     }
-    return _mm512_or_si512(_mm512_cvtepu16_epi32(even), _mm512_slli_epi32(_mm512_cvtepu16_epi32(next), 16));
+    return _mm512_permutexvar_epi16(zip, both);
 }
 
 /* Up to 16 rows of p, ld apart, 16 words of each from index `from` on (`left` numbers are there), turned: r[i] holds

@@ -30,7 +30,7 @@ enum {
 #endif
     TILE = 16,                      /* rows and words of an AMX tile */
     MR_PAIRS = AMX ? 2 * TILE : MR, /* rows of a tile of pairs */
-    KC = 320,                       /* words of a block along k, at most; a multiple of TILE */
+    KC = 768,                       /* words of a block along k, at most; a multiple of TILE */
 };
 
 typedef struct product {
