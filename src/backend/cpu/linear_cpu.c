@@ -126,39 +126,40 @@ static int share_of(int n, int thread, int threads)
     return (int)((long)n * thread / threads);
 }
 
-/* The next tile of c, whose rows lie a page apart or more. */
-static void ask_rows(const product *p, const cuts *c, int i, int n0, int nr)
+/* The lines of tile i of c in n columns from n0 on. */
+static ahead ahead_of_c(const product *p, const cuts *c, int i, int n0, int n)
 {
-    const int m1 = tile_at(p, c, i + 1);
-    for (int m = tile_at(p, c, i); m < m1; m++) {
-        const float *row = p->c + (size_t)m * (size_t)p->N + (size_t)n0;
-        _mm_prefetch((const char *)row, _MM_HINT_T0);
-        _mm_prefetch((const char *)(row + nr - 1), _MM_HINT_T0);
-    }
+    const int m0 = tile_at(p, c, i);
+    ahead h = { .ld = (size_t)p->N * sizeof *p->c, .left = tile_at(p, c, i + 1) - m0 };
+    h.at = (const char *)(p->c + (size_t)m0 * (size_t)p->N + (size_t)n0);
+    h.run = (int)(((uintptr_t)h.at % 64 + (size_t)n * sizeof *p->c + 63) / 64);
+    return h;
 }
 
 /* A worker's tiles over panel n of block kb. */
-static void sweep(const product *p, const packed *a, const worker *w, int n, int kb, ahead h)
+static void sweep(const product *p, const packed *a, const worker *w, int n, int kb, ahead next)
 {
     const cuts *c = a->c;
     const bool pairs = in_pairs(p);
     const int words = up(block_numbers(p, c, kb), each_of(pairs)), n0 = n * NR;
-    const int nr = p->N - n0 < NR ? p->N - n0 : NR, lines = up(h.run * h.left, w->t1 - w->t0);
+    const int nr = p->N - n0 < NR ? p->N - n0 : NR;
     const float *from = kb > 0 ? p->c : p->from;
     const float *bias = kb + 1 == c->blocks ? p->bias : NULL;
+    asking q = { .panel = next, .lines = up(next.run * next.left, w->t1 - w->t0) };
     for (int i = w->t0; i < w->t1; i++) {
         const int m0 = tile_at(p, c, i), rows = tile_at(p, c, i + 1) - m0;
         const size_t at = (size_t)m0 * (size_t)p->N + (size_t)n0;
         target t = { p->c + at, from ? from + at : NULL, bias ? bias + n0 : NULL, (size_t)p->N, nr };
-        if (i + 1 < w->t1) ask_rows(p, c, i + 1, n0, nr);
+        q.c = i + 1 < w->t1 ? ahead_of_c(p, c, i + 1, n0, nr) : (ahead){ .left = 0 };
 #if AMX
         if (pairs) {
-            for (int j = 0; j < lines && h.left > 0; j++) ask(&h);
+            for (int j = 0; j < q.lines && q.panel.left > 0; j++) ask(&q.panel);
+            while (q.c.left > 0) ask(&q.c);
             amx_tile(rows, packed_tile(a, kb, i), w->panel, up(words, TILE) * TILE, t);
             continue;
         }
 #endif
-        tiles_of[rows - 1][pairs](packed_tile(a, kb, i), w->panel, words, t, &h, lines);
+        tiles_of[rows - 1][pairs](packed_tile(a, kb, i), w->panel, words, t, &q);
     }
 }
 
@@ -187,14 +188,19 @@ static void column(const product *list, const product *p, const packed *a, const
     }
 }
 
-/* This worker's share of packing. */
+/* This worker's share of packing: some tiles of each block. */
 static void pack_share(const product *p, const packed *a, const worker *w)
 {
-    const int jobs = a->wide * (a->k1 - a->k0), to = share_of(jobs, w->thread + 1, w->threads);
-    for (int j = share_of(jobs, w->thread, w->threads); j < to; j++) {
-        const int kb = a->k0 + j / a->wide, i = a->t0 + j % a->wide, m0 = tile_at(p, a->c, i);
-        pack_tile(packed_tile(a, kb, i), p, kb * a->c->kc * each_of(in_pairs(p)), block_numbers(p, a->c, kb), m0,
-                  tile_at(p, a->c, i + 1) - m0);
+    const int t0 = a->t0 + share_of(a->wide, w->thread, w->threads);
+    const int t1 = a->t0 + share_of(a->wide, w->thread + 1, w->threads);
+    for (int kb = a->k0; kb < a->k1; kb++) {
+        const int k0 = kb * a->c->kc * each_of(in_pairs(p)), kc = block_numbers(p, a->c, kb);
+        for (int i = t0, n; i < t1; i += n) {
+            int rows[PACKED_TOGETHER];
+            n = t1 - i < PACKED_TOGETHER ? t1 - i : PACKED_TOGETHER;
+            for (int j = 0; j < n; j++) rows[j] = tile_at(p, a->c, i + j + 1) - tile_at(p, a->c, i + j);
+            pack_tiles(packed_tile(a, kb, i), a->c->tile, p, k0, kc, tile_at(p, a->c, i), rows, n);
+        }
     }
 }
 
