@@ -1,16 +1,16 @@
 /* linear_cpu.c - the three matrix products, one loop nest (the loop itself: linear_product.h).
  *
  * The forward, the gradient to the input and the gradient to the weight are this loop with a and b read along different
- * strides; packing (linear_pack.h) hides the strides, so one micro-kernel (linear_tile.h) serves all three.  Weights are
- * read as they lie, row-major: nothing is repacked at load.
+ * strides; packing (linear_pack.h) hides the strides, so one micro-kernel (linear_tile.h) serves all three.  Weights
+ * are read as they lie, row-major: nothing is repacked at load.
  *
- * Blocking.  All of a that fits - rows by words, 4 MiB - is packed first, once, by all threads: tiles of MR rows, blocks
- * of up to KC words along k.  Then each thread takes its panels of NR columns of b one after the other: for each block
- * along k it packs the panel (40 KiB at most, between the first-level cache and the second) and runs every tile of a over
- * it.  A panel's column of c stays in the second-level cache over all blocks along k.  a streams from the cache the
- * threads share at 2 to 4 bytes a cycle; while it does, the micro-kernel asks for the lines of the next panel, so that
- * packing never waits for memory.  K is cut into equal blocks, M into equal tiles: no short rest that costs a whole
- * one.
+ * Blocking.  All of a that fits - rows by words, 4 MiB - is packed first, once, by all threads: tiles of MR rows,
+ * blocks of up to KC words along k.  Then each thread takes its panels of NR columns of b one after the other: for each
+ * block along k it packs the panel (96 KiB at most, in the second-level cache) and runs every tile
+ * of a over it.  A panel's column of c stays in the second-level cache over all blocks along k.  a streams from the
+ * cache the threads share at 2 to 4 bytes a cycle; while it does, the micro-kernel asks for the lines of the next
+ * panel, so that packing never waits for memory.  K is cut into equal blocks, M into equal tiles: no short rest that
+ * costs a whole one.
  *
  * Few rows (decoding) go another way, linear_few.h.
  *
@@ -51,7 +51,7 @@ static cuts cuts_of(const product *p)
     c.blocks = up(c.words, c.kc);
     c.tile = tile_words(pairs, c.kc);
     const int room = (int)(TL_PRODUCT_SHARED / 4 / c.tile);
-    c.group = c.tiles < room ? c.tiles : room;
+    c.group = up(c.tiles, up(c.tiles, room));
     c.deep = room / c.group < c.blocks ? room / c.group : c.blocks;
     return c;
 }
@@ -102,11 +102,23 @@ static uint32_t *packed_tile(const packed *a, int kb, int i)
     return a->tiles + ((size_t)(kb - a->k0) * (size_t)a->wide + (size_t)(i - a->t0)) * a->c->tile;
 }
 
-/* What a thread does of it: so many tiles, so many panels (counted over a list's products). */
-typedef struct part {
+/* A thread of the team. */
+typedef struct worker {
     int thread, threads;
-    int t0, t1, n0, n1;
-} part;
+    int t0, t1;      /* tiles it passes over each panel */
+    int all;         /* panels of the list's products, counted on from one to the next */
+    int next;        /* the panel it will take */
+    int *taken;      /* shared: panels are taken one by one, by whoever is free; NULL: each thread takes all */
+    uint32_t *panel; /* its own scratch */
+} worker;
+
+/* The panel that a worker takes next; the one after is known by then, so that its lines can be asked for. */
+static int take(worker *w)
+{
+    int mine = w->next;
+    w->next = w->taken ? __atomic_fetch_add(w->taken, 1, __ATOMIC_RELAXED) : mine + 1;
+    return mine;
+}
 
 /* A thread's share of n things. */
 static int share_of(int n, int thread, int threads)
@@ -114,124 +126,139 @@ static int share_of(int n, int thread, int threads)
     return (int)((long)n * thread / threads);
 }
 
-/* The next tile of c, whose rows lie a page apart or more. */
-static void ask_rows(const product *p, const cuts *c, int i, int n0, int nr)
+/* The lines of tile i of c in n columns from n0 on. */
+static ahead ahead_of_c(const product *p, const cuts *c, int i, int n0, int n)
 {
-    const int m1 = tile_at(p, c, i + 1);
-    for (int m = tile_at(p, c, i); m < m1; m++) {
-        const float *row = p->c + (size_t)m * (size_t)p->N + (size_t)n0;
-        _mm_prefetch((const char *)row, _MM_HINT_T0);
-        _mm_prefetch((const char *)(row + nr - 1), _MM_HINT_T0);
-    }
+    const int m0 = tile_at(p, c, i);
+    ahead h = { .ld = (size_t)p->N * sizeof *p->c, .left = tile_at(p, c, i + 1) - m0 };
+    h.at = (const char *)(p->c + (size_t)m0 * (size_t)p->N + (size_t)n0);
+    h.run = (int)(((uintptr_t)h.at % 64 + (size_t)n * sizeof *p->c + 63) / 64);
+    return h;
 }
 
-/* A part's tiles over panel n of block kb. */
-static void sweep(const product *p, const packed *a, const part *own, int n, int kb, const uint32_t *panel, ahead h)
+/* A worker's tiles over panel n of block kb. */
+static void sweep(const product *p, const packed *a, const worker *w, int n, int kb, ahead next)
 {
     const cuts *c = a->c;
     const bool pairs = in_pairs(p);
     const int words = up(block_numbers(p, c, kb), each_of(pairs)), n0 = n * NR;
-    const int nr = p->N - n0 < NR ? p->N - n0 : NR, lines = up(h.run * h.left, own->t1 - own->t0);
+    const int nr = p->N - n0 < NR ? p->N - n0 : NR;
     const float *from = kb > 0 ? p->c : p->from;
     const float *bias = kb + 1 == c->blocks ? p->bias : NULL;
-    for (int i = own->t0; i < own->t1; i++) {
+    asking q = { .panel = next, .lines = up(next.run * next.left, w->t1 - w->t0) };
+    for (int i = w->t0; i < w->t1; i++) {
         const int m0 = tile_at(p, c, i), rows = tile_at(p, c, i + 1) - m0;
         const size_t at = (size_t)m0 * (size_t)p->N + (size_t)n0;
         target t = { p->c + at, from ? from + at : NULL, bias ? bias + n0 : NULL, (size_t)p->N, nr };
-        if (i + 1 < own->t1) ask_rows(p, c, i + 1, n0, nr);
+        q.c = i + 1 < w->t1 ? ahead_of_c(p, c, i + 1, n0, nr) : (ahead){ .left = 0 };
 #if AMX
         if (pairs) {
-            for (int j = 0; j < lines && h.left > 0; j++) ask(&h);
-            amx_tile(rows, packed_tile(a, kb, i), panel, up(words, TILE) * TILE, t);
+            for (int j = 0; j < q.lines && q.panel.left > 0; j++) ask(&q.panel);
+            while (q.c.left > 0) ask(&q.c);
+            amx_tile(rows, packed_tile(a, kb, i), w->panel, up(words, TILE) * TILE, t);
             continue;
         }
 #endif
-        tiles_of[rows - 1][pairs](packed_tile(a, kb, i), panel, words, t, &h, lines);
+        tiles_of[rows - 1][pairs](packed_tile(a, kb, i), w->panel, words, t, &q);
     }
 }
 
-/* Panels n0 .. n1-1 of p, by a part's tiles. */
-static void columns(const product *p, const packed *a, const part *own, int n0, int n1, uint32_t *panel)
+/* The product that a list's panel belongs to; n becomes its number there. */
+static const product *product_of(const product *list, int *n)
+{
+    for (; *n >= panels_of(list); list++) *n -= panels_of(list);
+    return list;
+}
+
+/* Panel n of p over all that lies packed; after: the list's panel that comes next, if there is one. */
+static void column(const product *list, const product *p, const packed *a, const worker *w, int n, int after)
 {
     const int each = each_of(in_pairs(p));
-    for (int n = n0; n < n1; n++)
-        for (int kb = a->k0; kb < a->k1; kb++) {
-            const bool last = kb + 1 == a->k1;
-            ahead next = { .left = 0 };
-            if (!last || n + 1 < n1) next = ahead_of(p, a->c, last ? n + 1 : n, last ? a->k0 : kb + 1);
-            pack_panel(panel, p, kb * a->c->kc * each, block_numbers(p, a->c, kb), n * NR,
-                       p->N - n * NR < NR ? p->N - n * NR : NR);
-            sweep(p, a, own, n, kb, panel, next);
+    for (int kb = a->k0; kb < a->k1; kb++) {
+        ahead next = { .left = 0 };
+        if (kb + 1 < a->k1) {
+            next = ahead_of(p, a->c, n, kb + 1);
+        } else if (after < w->all) {
+            const product *q = product_of(list, &after);
+            next = ahead_of(q, a->c, after, a->k0);
         }
-}
-
-/* A part's panels of products that read the same packed a. */
-static void all_columns(const product *list, int count, const packed *a, const part *own, uint32_t *panel)
-{
-    for (int i = 0, before = 0; i < count; i++) {
-        const int here = panels_of(&list[i]);
-        const int n0 = own->n0 > before ? own->n0 - before : 0, n1 = own->n1 - before < here ? own->n1 - before : here;
-        if (n0 < n1 && own->t0 < own->t1) columns(&list[i], a, own, n0, n1, panel);
-        before += here;
+        pack_panel(w->panel, p, kb * a->c->kc * each, block_numbers(p, a->c, kb), n * NR,
+                   p->N - n * NR < NR ? p->N - n * NR : NR);
+        sweep(p, a, w, n, kb, next);
     }
 }
 
-/* This thread's share of packing. */
-static void pack_share(const product *p, const packed *a, const part *own)
+/* This worker's share of packing: some tiles of each block. */
+static void pack_share(const product *p, const packed *a, const worker *w)
 {
-    const int jobs = a->wide * (a->k1 - a->k0), to = share_of(jobs, own->thread + 1, own->threads);
-    for (int j = share_of(jobs, own->thread, own->threads); j < to; j++) {
-        const int kb = a->k0 + j / a->wide, i = a->t0 + j % a->wide, m0 = tile_at(p, a->c, i);
-        pack_tile(packed_tile(a, kb, i), p, kb * a->c->kc * each_of(in_pairs(p)), block_numbers(p, a->c, kb), m0,
-                  tile_at(p, a->c, i + 1) - m0);
+    const int t0 = a->t0 + share_of(a->wide, w->thread, w->threads);
+    const int t1 = a->t0 + share_of(a->wide, w->thread + 1, w->threads);
+    for (int kb = a->k0; kb < a->k1; kb++) {
+        const int k0 = kb * a->c->kc * each_of(in_pairs(p)), kc = block_numbers(p, a->c, kb);
+        for (int i = t0, n; i < t1; i += n) {
+            int rows[PACKED_TOGETHER];
+            n = t1 - i < PACKED_TOGETHER ? t1 - i : PACKED_TOGETHER;
+            for (int j = 0; j < n; j++) rows[j] = tile_at(p, a->c, i + j + 1) - tile_at(p, a->c, i + j);
+            pack_tiles(packed_tile(a, kb, i), a->c->tile, p, k0, kc, tile_at(p, a->c, i), rows, n);
+        }
     }
 }
 
-/* Products that read the same a, by every thread of the team: all walk the same blocks, so that barriers meet. */
-static void abreast(tl_stream *s, const product *list, int count, bool by_rows)
+/* Products that read the same a, by every thread of the team: all walk the same blocks, so that barriers meet.  taken:
+ * two shared counters, zero when the first product begins; blocks use them in turn. */
+static void abreast(tl_stream *s, const product *list, int count, bool by_rows, int *taken, int *turn)
 {
     const cuts c = cuts_of(&list[0]);
-    part own = { .thread = omp_get_thread_num(), .threads = omp_get_num_threads() };
-    uint32_t *panel = (uint32_t *)(void *)(s->scratch + (size_t)own.thread * s->scratch_each);
-    int all = 0;
-    for (int i = 0; i < count; i++) all += panels_of(&list[i]);
+    worker w = { .thread = omp_get_thread_num(), .threads = omp_get_num_threads() };
+    w.panel = (uint32_t *)(void *)(s->scratch + (size_t)w.thread * s->scratch_each);
+    for (int i = 0; i < count; i++) w.all += panels_of(&list[i]);
     for (int t0 = 0; t0 < c.tiles; t0 += c.group)
-        for (int k0 = 0; k0 < c.blocks; k0 += c.deep) {
+        for (int k0 = 0; k0 < c.blocks; k0 += c.deep, *turn ^= 1) {
             packed a = { .c = &c, .t0 = t0, .k0 = k0, .tiles = (uint32_t *)(void *)s->shared };
             a.wide = c.tiles - t0 < c.group ? c.tiles - t0 : c.group;
             a.k1 = k0 + c.deep < c.blocks ? k0 + c.deep : c.blocks;
-            own.t0 = by_rows ? t0 + share_of(a.wide, own.thread, own.threads) : t0;
-            own.t1 = by_rows ? t0 + share_of(a.wide, own.thread + 1, own.threads) : t0 + a.wide;
-            own.n0 = by_rows ? 0 : share_of(all, own.thread, own.threads);
-            own.n1 = by_rows ? all : share_of(all, own.thread + 1, own.threads);
-            pack_share(&list[0], &a, &own);
+            w.t0 = by_rows ? t0 + share_of(a.wide, w.thread, w.threads) : t0;
+            w.t1 = by_rows ? t0 + share_of(a.wide, w.thread + 1, w.threads) : t0 + a.wide;
+            w.taken = by_rows ? NULL : &taken[*turn];
+            w.next = 0;
+            pack_share(&list[0], &a, &w);
 #pragma omp barrier
-            all_columns(list, count, &a, &own, panel);
+            if (w.thread == 0) taken[*turn ^ 1] = 0; /* nobody is there now */
+            if (w.taken) take(&w);
+            for (int n = take(&w); n < w.all && w.t0 < w.t1; n = take(&w)) {
+                int here = n;
+                const product *p = product_of(list, &here);
+                column(list, p, &a, &w, here, w.next);
+            }
 #pragma omp barrier
         }
 }
 
 #ifdef __AVX512F__
-/* The same for few rows: groups of 16 columns, straight from the weights. */
-static void few(tl_stream *s, const product *list, int count)
+/* The same for few rows: some columns at a time, by whoever is free. */
+static void few(tl_stream *s, const product *list, int count, int *taken)
 {
-    const int thread = omp_get_thread_num(), threads = omp_get_num_threads();
-    uint32_t *x = (uint32_t *)(void *)(s->scratch + (size_t)thread * s->scratch_each);
+    uint32_t *x = (uint32_t *)(void *)(s->scratch + (size_t)omp_get_thread_num() * s->scratch_each);
+    const int wide = few_wide(&list[0]);
     int all = 0;
-    for (int i = 0; i < count; i++) all += up(list[i].N, 16);
-    int from = share_of(all, thread, threads), to = share_of(all, thread + 1, threads);
+    for (int i = 0; i < count; i++) all += up(list[i].N, wide);
+    const int step = up(all, 16 * omp_get_num_threads());
     few_pack(x, &list[0]);
-    for (int i = 0; i < count; i++) {
-        const product *p = &list[i];
-        const int n0 = from > 0 ? from * 16 : 0, n1 = to * 16 < p->N ? to * 16 : p->N;
-        if (n0 < n1) few_of[p->M - 1](p, x, few_row_words(p), n0, n1);
-        from -= up(p->N, 16);
-        to -= up(p->N, 16);
+    for (;;) {
+        int from = __atomic_fetch_add(taken, step, __ATOMIC_RELAXED), to = from + step;
+        if (from >= all) break;
+        for (int i = 0; i < count && to > 0; i++) {
+            const product *p = &list[i];
+            const int n0 = from > 0 ? from * wide : 0, n1 = to * wide < p->N ? to * wide : p->N;
+            if (n0 < n1) few_columns(p, x, n0, n1);
+            from -= up(p->N, wide);
+            to -= up(p->N, wide);
+        }
     }
 }
 #endif
 
-_Static_assert((size_t)KC * NR * 4 <= TL_PRODUCT_SCRATCH, "the stream's scratch holds a panel");
+_Static_assert((size_t)KC *NR * 4 <= TL_PRODUCT_SCRATCH, "the stream's scratch holds a panel");
 
 /* How the products of a list are laid side by side. */
 typedef enum list_kind {
@@ -239,35 +266,47 @@ typedef enum list_kind {
     STACKED, /* each has an a of its own and all add to the same c: one after the other */
 } list_kind;
 
+/* How many threads a list of products is worth.  Below a quarter of a million multiply-adds, waking a second one costs
+ * more than it saves. */
+static int threads_for(const tl_stream *s, const product *list, int count)
+{
+    double work = 0;
+    for (int i = 0; i < count; i++) {
+        assert(list[i].N > 0 && list[i].K > 0);
+        work += (double)list[i].M * list[i].N * list[i].K;
+    }
+    return work < 250000 ? 1 : s->threads;
+}
+
 /* A list of products of one M. */
 static void multiply(tl_stream *s, const product *list, int count, list_kind kind)
 {
     const int M = list[0].M, tiles = up(M, in_pairs(&list[0]) ? MR_PAIRS : MR);
-    int all = 0;
-    double work = 0;
     if (M <= 0) return;
-    for (int i = 0; i < count; i++) {
-        assert(list[i].N > 0 && list[i].K > 0);
-        all = kind == ABREAST ? all + panels_of(&list[i]) : panels_of(&list[i]);
-        work += (double)M * list[i].N * list[i].K;
+    int threads = threads_for(s, list, count), taken[2] = { 0, 0 };
+#ifdef __AVX512F__
+    const product turned = turned_over(&list[0]);
+    const bool over = count == 1 && thin(&list[0]) && few_rows(&turned);
+    if (over) list = &turned;
+    if (over || ((kind == ABREAST || count == 1) && few_rows(&list[0]))) {
+#pragma omp parallel num_threads(threads) if (threads > 1)
+        few(s, list, count, taken);
+        return;
     }
-    /* Below a quarter of a million multiply-adds, waking a second thread costs more than it saves. */
-    int threads = work < 250000 ? 1 : s->threads;
+#endif
+    int all = 0;
+    for (int i = 0; i < count; i++) all = kind == ABREAST ? all + panels_of(&list[i]) : panels_of(&list[i]);
     const bool by_rows = all < 4 * threads && tiles > all;
     const int parts = by_rows ? tiles : all;
     if (threads > parts) threads = parts;
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
+        int turn = 0;
 #if AMX
         if (in_pairs(&list[0])) tiles_configure();
 #endif
-#ifdef __AVX512F__
-        if (kind == ABREAST && few_rows(&list[0]))
-            few(s, list, count);
-        else
-#endif
-            for (int i = 0; i < count; i += kind == ABREAST ? count : 1)
-                abreast(s, &list[i], kind == ABREAST ? count : 1, by_rows);
+        for (int i = 0; i < count; i += kind == ABREAST ? count : 1)
+            abreast(s, &list[i], kind == ABREAST ? count : 1, by_rows, taken, &turn);
 #if AMX
         if (in_pairs(&list[0])) _tile_release();
 #endif

@@ -11,6 +11,10 @@
 
 #include "backend/cpu/linear_product.h"
 
+enum {
+    PACKED_TOGETHER = 16
+};
+
 /* Words a packed tile takes: the last step's store runs past its rows. */
 static inline size_t tile_words(bool pairs, int kc)
 {
@@ -82,16 +86,20 @@ static inline __attribute__((always_inline)) __m512i pairs_of(const void *p, tl_
 static inline __attribute__((always_inline)) __m512i pairs_across(const void *p, tl_dtype type, size_t from, size_t ld,
                                                                   int n, bool odd)
 {
-    const __mmask16 mask = mask16(n);
-    __m256i even, next = _mm256_setzero_si256();
+    const __mmask16 mask = mask16(n), second = odd ? mask : 0;
+    /* Numbers 0 .. 15 are row k's, 16 .. 31 row k + 1's. */
+    const __m512i zip = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21,
+                                         5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    __m512i both;
     if (type == TL_DTYPE_BF16) {
-        even = _mm256_maskz_loadu_epi16(mask, (const uint16_t *)p + from);
-        if (odd) next = _mm256_maskz_loadu_epi16(mask, (const uint16_t *)p + from + ld);
+        const uint16_t *row = (const uint16_t *)p + from;
+        both = _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_maskz_loadu_epi16(mask, row)),
+                                  _mm256_maskz_loadu_epi16(second, row + ld), 1);
     } else {
-        even = (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, (const float *)p + from));
-        if (odd) next = (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, (const float *)p + from + ld));
+        const float *row = (const float *)p + from;
+        both = (__m512i)_mm512_cvtne2ps_pbh(_mm512_maskz_loadu_ps(second, row + ld), _mm512_maskz_loadu_ps(mask, row));
     }
-    return _mm512_or_si512(_mm512_cvtepu16_epi32(even), _mm512_slli_epi32(_mm512_cvtepu16_epi32(next), 16));
+    return _mm512_permutexvar_epi16(zip, both);
 }
 
 /* Up to 16 rows of p, ld apart, 16 words of each from index `from` on (`left` numbers are there), turned: r[i] holds
@@ -212,31 +220,49 @@ static void pack_rows(uint32_t *out, const product *p, int k0, int kc, int m0, i
 }
 #endif
 
-static inline __attribute__((always_inline)) void pack_tile_as(uint32_t *out, const product *p, bool pairs, int k0,
-                                                               int kc, int m0, int mr)
+/* Tiles whose rows lie side by side at each step of k, all in one pass: a line of memory is met once. */
+static inline __attribute__((always_inline)) void pack_tiles_across(uint32_t *out, size_t tile, const product *p,
+                                                                    bool pairs, int k0, int kc, int m0, const int *rows,
+                                                                    int n)
 {
-    const int words = (kc + each_of(pairs) - 1) / each_of(pairs);
+    const int each = each_of(pairs), words = (kc + each - 1) / each;
     const bool narrow = p->precision == TL_PRECISION_BF16;
     const size_t ld = (size_t)p->lda;
-    if (p->a_by_k)
-        pack_across(out, MR, p->a, TL_DTYPE_F32, (size_t)k0 * ld + (size_t)m0, ld, mr, kc, words, pairs, narrow);
-    else
-        pack_turned(out, MR, p->a, TL_DTYPE_F32, (size_t)m0 * ld + (size_t)k0, ld, mr, kc, words, pairs, narrow);
+    for (int w = 0; w < words; w++, out += MR) {
+        size_t at = (size_t)(k0 + w * each) * ld + (size_t)m0;
+        for (int i = 0; i < n; at += (size_t)rows[i++]) {
+            __m512i v = pairs ? pairs_across(p->a, TL_DTYPE_F32, at, ld, rows[i], w * each + 1 < kc)
+                              : floats_of(p->a, TL_DTYPE_F32, at, rows[i], narrow);
+            _mm512_storeu_si512(out + (size_t)i * tile, v);
+        }
+    }
 }
 
-/* A tile of a from row m0 and number k0 on: mr rows, kc numbers. */
-static void pack_tile(uint32_t *out, const product *p, int k0, int kc, int m0, int mr)
+/* n <= PACKED_TOGETHER tiles of a, `tile` words apart, from row m0 and number k0 on: rows[i] rows each, kc numbers. */
+static void pack_tiles(uint32_t *out, size_t tile, const product *p, int k0, int kc, int m0, const int *rows, int n)
 {
-#if AMX
-    if (in_pairs(p)) {
-        pack_rows(out, p, k0, kc, m0, mr);
+    const bool pairs = in_pairs(p), narrow = p->precision == TL_PRECISION_BF16;
+    const int words = (kc + each_of(pairs) - 1) / each_of(pairs);
+    if (p->a_by_k && !(AMX && pairs)) {
+        if (pairs)
+            pack_tiles_across(out, tile, p, true, k0, kc, m0, rows, n);
+        else
+            pack_tiles_across(out, tile, p, false, k0, kc, m0, rows, n);
         return;
     }
+    for (int i = 0; i < n; m0 += rows[i++], out += tile) {
+        const size_t from = (size_t)m0 * (size_t)p->lda + (size_t)k0, ld = (size_t)p->lda;
+#if AMX
+        if (pairs) {
+            pack_rows(out, p, k0, kc, m0, rows[i]);
+            continue;
+        }
 #endif
-    if (in_pairs(p))
-        pack_tile_as(out, p, true, k0, kc, m0, mr);
-    else
-        pack_tile_as(out, p, false, k0, kc, m0, mr);
+        if (pairs)
+            pack_turned(out, MR, p->a, TL_DTYPE_F32, from, ld, rows[i], kc, words, true, narrow);
+        else
+            pack_turned(out, MR, p->a, TL_DTYPE_F32, from, ld, rows[i], kc, words, false, narrow);
+    }
 }
 #else
 
@@ -266,14 +292,14 @@ static void pack_steps(uint32_t *words, int wide, const void *p, tl_dtype type, 
 
 static void pack_panel(uint32_t *out, const product *p, int k0, int kc, int n0, int nr)
 {
-    pack_steps(out, NR, p->b, p->b_type, p->b_by_k, (size_t)p->ldb, k0, kc, n0, nr,
-               p->precision == TL_PRECISION_BF16);
+    pack_steps(out, NR, p->b, p->b_type, p->b_by_k, (size_t)p->ldb, k0, kc, n0, nr, p->precision == TL_PRECISION_BF16);
 }
 
-static void pack_tile(uint32_t *out, const product *p, int k0, int kc, int m0, int mr)
+static void pack_tiles(uint32_t *out, size_t tile, const product *p, int k0, int kc, int m0, const int *rows, int n)
 {
-    pack_steps(out, MR, p->a, TL_DTYPE_F32, p->a_by_k, (size_t)p->lda, k0, kc, m0, mr,
-               p->precision == TL_PRECISION_BF16);
+    for (int i = 0; i < n; m0 += rows[i++], out += tile)
+        pack_steps(out, MR, p->a, TL_DTYPE_F32, p->a_by_k, (size_t)p->lda, k0, kc, m0, rows[i],
+                   p->precision == TL_PRECISION_BF16);
 }
 #endif
 

@@ -28,9 +28,9 @@ enum {
 #else
     MR = 6,
 #endif
-    TILE = 16,                     /* rows and words of an AMX tile */
+    TILE = 16,                      /* rows and words of an AMX tile */
     MR_PAIRS = AMX ? 2 * TILE : MR, /* rows of a tile of pairs */
-    KC = 320,                      /* words of a block along k, at most; a multiple of TILE */
+    KC = 768,                       /* words of a block along k, at most; a multiple of TILE */
 };
 
 typedef struct product {
@@ -42,7 +42,8 @@ typedef struct product {
     tl_dtype b_type;
     int ldb;
     bool b_by_k;
-    float *c;          /* [M, N] */
+    float *c;          /* [M, N], or [N, M] where c_turned; from likewise */
+    bool c_turned;     /* few rows only (linear_few.h) */
     const float *from; /* [M, N], what c starts from: c itself, or apart from it; NULL: zero */
     const float *bias; /* [N], added last; NULL: none */
     tl_precision precision;

@@ -7,7 +7,8 @@
  * second-level cache.  Tiles of fewer rows run at the same rate down to where 2 x rows sums no longer cover the latency
  * of a multiply-add (4 to 6 cycles).
  *
- * While it computes, memory would be idle: the kernel asks for lines that a later panel will be packed from. */
+ * While it computes, memory would be idle: the kernel asks for the lines that the next panel will be packed from and
+ * for the next tile of c, a few every 16 steps, since a burst of them would wait for itself. */
 #ifndef TL_BACKEND_CPU_LINEAR_TILE_H
 #define TL_BACKEND_CPU_LINEAR_TILE_H
 
@@ -40,17 +41,23 @@ static inline __attribute__((always_inline)) void ask(ahead *h)
     h->left--;
 }
 
-/* c = from + a b + bias for one tile; `rows` and `pairs` are constants where this is inlined.  lines: how many to ask
- * for on the way. */
+/* What a tile asks for on its way: some lines of the next panel, and the next tile of c. */
+typedef struct asking {
+    ahead panel, c;
+    int lines; /* of the panel */
+} asking;
+
+/* c = from + a b + bias for one tile; `rows` and `pairs` are constants where this is inlined. */
 static inline __attribute__((always_inline)) void tile(int rows, bool pairs, const uint32_t *a, const uint32_t *b,
-                                                       int steps, target t, ahead *h, int lines)
+                                                       int steps, target t, asking *q)
 {
     enum {
         GROUP = 16
     };
     vf sum[MR][2];
     float edge[MR * NR], bias[NR] = { 0 };
-    const int n = t.n, each = (lines * GROUP + steps - 1) / steps;
+    const int n = t.n, groups = (steps + GROUP - 1) / GROUP;
+    const int of_panel = (q->lines + groups - 1) / groups, of_c = (q->c.run * q->c.left + groups - 1) / groups;
     const size_t from_ld = t.ld;
     float *at = t.c;
     const float *from = t.from;
@@ -70,7 +77,8 @@ static inline __attribute__((always_inline)) void tile(int rows, bool pairs, con
     }
     for (int k0 = 0; k0 < steps; k0 += GROUP) {
         const int k1 = steps - k0 < GROUP ? steps : k0 + GROUP;
-        for (int i = 0; i < each && h->left > 0; i++) ask(h);
+        for (int i = 0; i < of_panel && q->panel.left > 0; i++) ask(&q->panel);
+        for (int i = 0; i < of_c && q->c.left > 0; i++) ask(&q->c);
         for (int k = k0; k < k1; k++, a += MR, b += NR) {
 #if BF16_PAIRS
             if (pairs) {
@@ -109,18 +117,18 @@ static inline __attribute__((always_inline)) void tile(int rows, bool pairs, con
         for (int m = 0; m < rows; m++) memcpy(t.c + (size_t)m * t.ld, edge + m * NR, (size_t)n * sizeof *edge);
 }
 
-#define TL_TILE_ARGS const uint32_t *a, const uint32_t *b, int steps, target t, ahead *h, int lines
+#define TL_TILE_ARGS const uint32_t *a, const uint32_t *b, int steps, target t, asking *q
 typedef void tile_fn(TL_TILE_ARGS);
 
 /* One function for each number of rows: registers are named in the code, not counted at run time. */
 #define TL_TILE_OF(rows)                                                                                               \
     static void tile_pairs_##rows(TL_TILE_ARGS)                                                                        \
     {                                                                                                                  \
-        tile(rows, true, a, b, steps, t, h, lines);                                                                    \
+        tile(rows, true, a, b, steps, t, q);                                                                           \
     }                                                                                                                  \
     static void tile_floats_##rows(TL_TILE_ARGS)                                                                       \
     {                                                                                                                  \
-        tile(rows, false, a, b, steps, t, h, lines);                                                                   \
+        tile(rows, false, a, b, steps, t, q);                                                                          \
     }
 TL_TILE_OF(1)
 TL_TILE_OF(2)
