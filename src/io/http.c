@@ -41,6 +41,8 @@ typedef struct transfer {
     size_t skip;         /* bytes of this body in front of at */
     size_t end;          /* of this body's bytes, exclusive */
     size_t dropped;      /* bytes of a body that nobody wants */
+    double since;        /* when this try was last found to move */
+    size_t moved;        /* bytes that came since then, of head and body */
     char validator[200]; /* a strong ETag of the thing, from an earlier try; "" */
     tl_head head;
     char said[CURL_ERROR_SIZE];
@@ -202,6 +204,7 @@ static size_t on_head(char *bytes, size_t one, size_t n, void *owner)
     transfer *t = owner;
     size_t size = one * n;
     bool before = t->head.whole;
+    t->moved += size;
     if (!tl_head_line(&t->head, bytes, size)) return REFUSE(t, TL_EDATA, "sends headers without an end");
     if (before || !t->head.whole) return size;
     if (wanted(t) && !begin_body(t)) return 0;
@@ -217,6 +220,7 @@ static size_t on_body(char *bytes, size_t one, size_t n, void *owner)
     transfer *t = owner;
     tl_http_request *r = t->r;
     size_t size = one * n, given = size;
+    t->moved += size;
     if (!wanted(t)) {
         t->dropped += size;
         t->enough = t->dropped > DROPPED_MAX;
@@ -311,8 +315,6 @@ static int launch(transfer *t, tl_err *err)
     SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     if (h->ca_file) SET(CURLOPT_CAINFO, h->ca_file);
     SET(CURLOPT_CONNECTTIMEOUT, (long)h->o.stall_seconds);
-    SET(CURLOPT_LOW_SPEED_TIME, (long)h->o.stall_seconds);
-    SET(CURLOPT_LOW_SPEED_LIMIT, (long)SLOW_BYTES);
     SET(CURLOPT_BUFFERSIZE, 256L << 10);
     if (t->r->head && !t->by_get) SET(CURLOPT_NOBODY, 1L);
 #undef SET
@@ -321,6 +323,8 @@ static int launch(transfer *t, tl_err *err)
     CURLMcode code = c->multi_add_handle(h->multi, t->easy);
     if (code != CURLM_OK) return tl_fail(err, TL_ENOMEM, "a request cannot begin: %s", c->multi_strerror(code));
     t->running = true;
+    t->since = tl_seconds();
+    t->moved = 0;
     return 0;
 }
 
@@ -529,6 +533,23 @@ static int launch_due(tl_http *h, int *next, tl_err *err)
     return 0;
 }
 
+/* Give up the tries that do not move.  libcurl's own watch looks at the mean of five seconds and more: a connection
+ * that was fast is long taken for one that is. */
+static int end_stalled(tl_http *h, tl_err *err)
+{
+    double now = tl_seconds();
+    for (transfer *t = h->transfers; t; t = t->next) {
+        if (!t->running || now - t->since < h->o.stall_seconds) continue;
+        if (t->moved < (size_t)h->o.stall_seconds * SLOW_BYTES) {
+            snprintf(t->said, sizeof t->said, "only %zu bytes came in %d seconds", t->moved, h->o.stall_seconds);
+            TL_TRY(finish(t, CURLE_OPERATION_TIMEDOUT, err));
+        }
+        t->since = now;
+        t->moved = 0;
+    }
+    return 0;
+}
+
 static tl_http_request *take_done(tl_http *h)
 {
     for (transfer *t = h->transfers; t; t = t->next) {
@@ -558,6 +579,7 @@ int tl_http_step(tl_http *h, tl_http_request **done, tl_err *err)
         TL_TRY(finish((transfer *)(void *)owner, result, err));
         moved = true;
     }
+    TL_TRY(end_stalled(h, err));
     *done = take_done(h);
     if (*done || moved) return 0;
     if (code == CURLM_OK) code = h->c->multi_poll(h->multi, NULL, 0, wait, NULL);

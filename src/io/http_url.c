@@ -13,7 +13,7 @@ static const size_t URL_LIMIT = 8000; /* signed addresses have two thousand */
 void tl_http_shown(char out[200], const char *url)
 {
     size_t n = 0;
-    for (; url[n] && url[n] != '?' && url[n] != '#' && n < 196; n++)
+    for (; n < 196 && url[n] && url[n] != '?' && url[n] != '#'; n++)
         out[n] = url[n] > ' ' && url[n] <= '~' ? url[n] : '?';
     if (n == 196)
         for (int i = 0; i < 3; i++) out[n++] = '.';
