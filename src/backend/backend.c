@@ -54,7 +54,7 @@ int tl_backend_pick(const tl_backend **out, tl_err *err)
     return tl_fail(err, TL_EUSAGE, "TAILOR_BACKEND is '%s', wanted amx, avx512, avx2 or ref", name);
 }
 
-/* What one thread may need: TL_PRODUCT_SCRATCH for the packed blocks of a product, and for attention 16 rows of scores
+/* What one thread may need: TL_PRODUCT_SCRATCH for a product's panel or few rows, and for attention 16 rows of scores
  * and the backward's copies of one head's K, V, dK and dV, as long as the longest sequence.  Pages of it that no
  * kernel touches are never taken from the system. */
 static bool scratch_size(size_t *out, int max_positions, int max_head)
@@ -71,7 +71,7 @@ int tl_stream_create(tl_stream *s, int threads, tl_precision precision, int max_
     if (threads < 0) return tl_fail(err, TL_EUSAGE, "threads is %d, wanted 1 or more, or 0 for all", threads);
     if (threads == 0) threads = omp_get_max_threads();
     if (max_positions < 0 || max_head < 0 || max_head > 1 << 20 || !scratch_size(&each, max_positions, max_head) ||
-        !tl_size_mul(&total, each, (size_t)threads))
+        !tl_size_mul(&total, each, (size_t)threads) || !tl_size_add(&total, total, TL_PRODUCT_SHARED))
         return tl_fail(err, TL_ESHAPE, "scratch for %d threads, %d positions and heads of %d does not fit in memory",
                        threads, max_positions, max_head);
     s->scratch = aligned_alloc(64, total); /* each is a multiple of 64, so every block is aligned */
@@ -80,6 +80,7 @@ int tl_stream_create(tl_stream *s, int threads, tl_precision precision, int max_
     s->threads = threads;
     s->precision = precision;
     s->scratch_each = each;
+    s->shared = s->scratch + (size_t)threads * each;
     return 0;
 }
 

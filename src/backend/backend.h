@@ -34,11 +34,13 @@ typedef struct tl_stream {
     tl_precision precision;
     char *scratch;       /* owned by whoever called tl_stream_create: threads blocks, 64-aligned */
     size_t scratch_each; /* bytes of each */
+    char *shared;        /* TL_PRODUCT_SHARED bytes behind them, for the threads of a product together */
 } tl_stream;
 
-/* What a matrix product may use of a thread's scratch; attention comes on top. */
+/* What a matrix product may use of a thread's scratch - attention comes on top - and of what the threads share. */
 enum {
-    TL_PRODUCT_SCRATCH = 1 << 20
+    TL_PRODUCT_SCRATCH = 1 << 20,
+    TL_PRODUCT_SHARED = 4 << 20
 };
 
 /* threads = 0: as many as the machine has, or OMP_NUM_THREADS.  max_positions bounds attention's scratch. */

@@ -1,628 +1,324 @@
-/* linear_cpu.c - the three matrix products, one loop nest.
- *
- *     for m, n:  c[m][n] = from[m][n] + (sum over k, in order, of a[m][k] * b[k][n]) + bias[n]
+/* linear_cpu.c - the three matrix products, one loop nest (the loop itself: linear_product.h).
  *
  * The forward, the gradient to the input and the gradient to the weight are this loop with a and b read along different
- * strides; packing hides the strides, so one micro-kernel serves all three.  Weights are read as they lie, row-major:
- * nothing is repacked at load.
+ * strides; packing (linear_pack.h) hides the strides, so one micro-kernel (linear_tile.h) serves all three.  Weights
+ * are read as they lie, row-major: nothing is repacked at load.
  *
- * Packed numbers come in words of four bytes: an f32, or two bf16s that are neighbours along k (a pair).  b is packed
- * into panels of NR columns, KC words deep.  Where b lies by columns (the forward: a weight's row is a column) a panel
- * is a transposition: 16 x 16 words turn in registers, 64 shuffles for a kilobyte.  Where it lies by k, two rows are
- * interleaved.  A slab of KC x NC words (512 KiB) stays in the second-level cache while every tile of a passes over it;
- * a tile of a (MR x 256 words, 14 KiB) stays in the first.  c is reloaded once per KC words.
+ * Blocking.  All of a that fits - rows by words, 4 MiB - is packed first, once, by all threads: tiles of MR rows,
+ * blocks of up to KC words along k.  Then each thread takes its panels of NR columns of b one after the other: for each
+ * block along k it packs the panel (96 KiB at most, in the second-level cache) and runs every tile
+ * of a over it.  A panel's column of c stays in the second-level cache over all blocks along k.  a streams from the
+ * cache the threads share at 2 to 4 bytes a cycle; while it does, the micro-kernel asks for the lines of the next
+ * panel, so that packing never waits for memory.  K is cut into equal blocks, M into equal tiles: no short rest that
+ * costs a whole one.
  *
- * The micro-kernel holds an MR x NR tile of c in registers and walks k: two vectors of b, MR broadcasts of a, 2 MR
- * multiply-adds.  AVX-512 has 32 registers: 14 x 2 sums, 2 of b, 1 broadcast, 1 spare; AVX2 has 16: 6 x 2 sums.
- * At 14 x 32 each loaded word of b meets 14 rows, so the units, not the loads, are the limit.
+ * Few rows (decoding) go another way, linear_few.h.
  *
  * With AMX a panel of pairs is what its tiles want already ([k/2][n][2]): 2 x 2 tiles of c, 32 x 32, take 16 pairs a
  * step.  An AMX step sums even and odd products apart and then together, and flushes denormals: another order than
  * vdpbf16ps, the same for every M.
  *
- * Few rows (M <= FEW: decoding) cannot hide the packing behind the product: panels are packed a few at a time, so that
- * they are still near when they are used, and the rows ahead are prefetched; memory is the limit then.
- *
  * Threads split columns - the panels of all products of a list, so that no panel is packed twice - or rows where
- * columns are few.  Neither changes a sum: each element of c is one chain along k, the same for every M.  Without
- * vdpbf16ps both factors are rounded to bf16 while packing and the f32 chain is used. */
-#include "backend/cpu/cpu.h"
-#include "backend/cpu/simd.h"
+ * columns are few.  Neither changes a sum: each element of c is one chain along k, the same for every M. */
+#include "backend/cpu/linear_few.h"
+#include "backend/cpu/linear_pack.h"
+#include "backend/cpu/linear_tile.h"
 
 #include <assert.h>
 #include <omp.h>
 
-enum {
-    NR = 2 * W,
-    KC = 256, /* words */
-    NC = 512,
-    NC_FEW = 128,
-    AHEAD = 512 /* bytes of a weight's row that are asked for ahead of their use */
-};
-#ifdef __AVX512F__
-enum {
-    MR = 14
-};
-#else
-enum {
-    MR = 6
-};
-#endif
+/* ---- how a product is cut ---- */
 
-#ifdef __AVX512BF16__
-#define BF16_PAIRS 1
-#else
-#define BF16_PAIRS 0
-#endif
-#ifdef __AMX_BF16__
-#define AMX 1
-#else
-#define AMX 0
-#endif
+/* K in blocks of kc words (the last one shorter), M in tiles. */
+typedef struct cuts {
+    int words, kc, blocks; /* along k */
+    int tiles;             /* of all rows */
+    size_t tile;           /* words of a packed tile */
+    int group;             /* tiles packed at a time */
+    int deep;              /* blocks packed at a time */
+} cuts;
 
-enum {
-    TILE = 16,                      /* rows and words of an AMX tile */
-    MR_PAIRS = AMX ? 2 * TILE : MR, /* rows of a tile of pairs */
-    FEW = MR
-};
-
-typedef struct product {
-    int M, N, K;
-    const float *a; /* a(m,k) = a[m * lda + k], or a[k * lda + m] where a_by_k */
-    int lda;
-    bool a_by_k;
-    const void *b; /* b(k,n) = b[n * ldb + k], or b[k * ldb + n] where b_by_k; f32 or bf16 */
-    tl_dtype b_type;
-    int ldb;
-    bool b_by_k;
-    float *c;          /* [M, N] */
-    const float *from; /* [M, N], what c starts from: c itself, or apart from it; NULL: zero */
-    const float *bias; /* [N], added last; NULL: none */
-    tl_precision precision;
-} product;
-
-/* ---- packing ---- */
-
-static inline float rounded(float x)
+static int up(int n, int d)
 {
-    return tl_bf16_to_f32(tl_f32_to_bf16(x));
+    return (n + d - 1) / d;
 }
 
-static void rows_to_f32(float *out, const void *row, tl_dtype type, size_t from, int n, tl_precision precision)
+static cuts cuts_of(const product *p)
 {
-    if (type == TL_DTYPE_BF16) {
-        const uint16_t *p = (const uint16_t *)row + from;
-        for (int i = 0; i < n; i++) out[i] = tl_bf16_to_f32(p[i]);
-    } else {
-        const float *p = (const float *)row + from;
-        if (precision == TL_PRECISION_BF16)
-            for (int i = 0; i < n; i++) out[i] = rounded(p[i]);
-        else
-            memcpy(out, p, (size_t)n * sizeof *out);
-    }
+    const bool pairs = in_pairs(p);
+    cuts c = { .words = up(p->K, each_of(pairs)), .tiles = up(p->M, pairs ? MR_PAIRS : MR) };
+    c.kc = up(up(c.words, up(c.words, KC)), TILE) * TILE;
+    c.blocks = up(c.words, c.kc);
+    c.tile = tile_words(pairs, c.kc);
+    const int room = (int)(TL_PRODUCT_SHARED / 4 / c.tile);
+    c.group = up(c.tiles, up(c.tiles, room));
+    c.deep = room / c.group < c.blocks ? room / c.group : c.blocks;
+    return c;
 }
 
-#ifdef __AVX512F__
-/* 16 x 16 words turned over their diagonal. */
-static inline __attribute__((always_inline)) void transpose(__m512i *r)
+/* Where tile i of the rows begins. */
+static int tile_at(const product *p, const cuts *c, int i)
 {
-    __m512i t[16];
-#pragma GCC unroll 16
-    for (int i = 0; i < 16; i += 2) { /* pairs of rows: words interleaved */
-        t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
-        t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < 16; i += 4) { /* fours: r[i + j] holds column j of each quarter */
-        r[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
-        r[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
-        r[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
-        r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
-    }
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; j++) { /* quarters gathered over the four fours */
-        __m512i a = _mm512_shuffle_i32x4(r[j], r[4 + j], 0x88), b = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0x88);
-        __m512i c = _mm512_shuffle_i32x4(r[j], r[4 + j], 0xdd), d = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0xdd);
-        t[j] = _mm512_shuffle_i32x4(a, b, 0x88);
-        t[8 + j] = _mm512_shuffle_i32x4(a, b, 0xdd);
-        t[4 + j] = _mm512_shuffle_i32x4(c, d, 0x88);
-        t[12 + j] = _mm512_shuffle_i32x4(c, d, 0xdd);
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < 16; i++) r[i] = t[i];
+    return (int)((long)p->M * i / c->tiles);
 }
 
-/* n <= 16 floats from p, as factors of the precision, zeros behind. */
-static inline __m512i floats_of(const void *p, tl_dtype type, size_t from, int n, bool narrow)
+/* Numbers in block kb. */
+static int block_numbers(const product *p, const cuts *c, int kb)
 {
-    __mmask16 mask = (__mmask16)((1u << n) - 1);
-    if (type == TL_DTYPE_BF16) {
-        __m256i v = _mm256_maskz_loadu_epi16(mask, (const uint16_t *)p + from);
-        return _mm512_slli_epi32(_mm512_cvtepu16_epi32(v), 16);
-    }
-    __m512 v = _mm512_maskz_loadu_ps(mask, (const float *)p + from);
-    if (!narrow) return _mm512_castps_si512(v);
-    return _mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(v)), 16);
+    const int each = each_of(in_pairs(p)), from = kb * c->kc * each;
+    return p->K - from < c->kc * each ? p->K - from : c->kc * each;
 }
-
-/* n <= 32 bf16s from p: 16 pairs, zeros behind. */
-static inline __m512i pairs_of(const void *p, tl_dtype type, size_t from, int n)
-{
-    __mmask32 mask = n >= 32 ? ~(__mmask32)0 : (((__mmask32)1 << n) - 1);
-    if (type == TL_DTYPE_BF16) return _mm512_maskz_loadu_epi16(mask, (const uint16_t *)p + from);
-    const float *f = (const float *)p + from;
-    __m512 low = _mm512_maskz_loadu_ps((__mmask16)mask, f);
-    __m512 high = n > 16 ? _mm512_maskz_loadu_ps((__mmask16)(mask >> 16), f + 16) : _mm512_setzero_ps();
-    return (__m512i)_mm512_cvtne2ps_pbh(high, low);
-}
-
-/* n <= 16 pairs of p's rows k and k + 1 (only the first where odd is false): neighbours along k, side by side. */
-static inline __m512i pairs_across(const void *p, tl_dtype type, size_t from, size_t ld, int n, bool odd)
-{
-    __mmask16 mask = (__mmask16)((1u << n) - 1);
-    __m256i even, next = _mm256_setzero_si256();
-    if (type == TL_DTYPE_BF16) {
-        even = _mm256_maskz_loadu_epi16(mask, (const uint16_t *)p + from);
-        if (odd) next = _mm256_maskz_loadu_epi16(mask, (const uint16_t *)p + from + ld);
-    } else {
-        even = (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, (const float *)p + from));
-        if (odd) next = (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, (const float *)p + from + ld));
-    }
-    return _mm512_or_si512(_mm512_cvtepu16_epi32(even), _mm512_slli_epi32(_mm512_cvtepu16_epi32(next), 16));
-}
-
-/* 16 rows of b from n on, words k0 .. k0+15 of them (k0 in numbers), turned: r[i] holds word i of every row. */
-static inline __attribute__((always_inline)) void turned_rows(__m512i *r, const product *p, bool pairs, int k, int left,
-                                                              int n0, int nr)
-{
-    size_t wide = p->b_type == TL_DTYPE_BF16 ? 2 : 4;
-#pragma GCC unroll 16
-    for (int i = 0; i < 16; i++) {
-        size_t from = (size_t)(n0 + i) * (size_t)p->ldb + (size_t)k;
-        if (i >= nr) {
-            r[i] = _mm512_setzero_si512();
-            continue;
-        }
-        _mm_prefetch((const char *)p->b + from * wide + AHEAD, _MM_HINT_T0);
-        r[i] = pairs ? pairs_of(p->b, p->b_type, from, left)
-                     : floats_of(p->b, p->b_type, from, left, p->precision == TL_PRECISION_BF16);
-    }
-    transpose(r);
-}
-
-/* A panel of b: [words][NR], columns past nr zero, as are words past the last up to a tile's end. */
-static inline __attribute__((always_inline)) void pack_panel(uint32_t *out, const product *p, bool pairs, int k0,
-                                                             int kc, int n0, int nr)
-{
-    const int each = pairs ? 2 : 1, words = (kc + each - 1) / each;
-    const int end = AMX && pairs ? (words + TILE - 1) / TILE * TILE : words;
-    if (p->b_by_k) {
-        for (int w = 0; w < end; w++) {
-            for (int half = 0; half < NR; half += 16) {
-                int n = nr - half < 0 ? 0 : nr - half < 16 ? nr - half : 16;
-                size_t from = (size_t)(k0 + w * each) * (size_t)p->ldb + (size_t)(n0 + half);
-                __m512i v = _mm512_setzero_si512();
-                if (w < words && n > 0)
-                    v = pairs ? pairs_across(p->b, p->b_type, from, (size_t)p->ldb, n, 2 * w + 1 < kc)
-                              : floats_of(p->b, p->b_type, from, n, p->precision == TL_PRECISION_BF16);
-                _mm512_storeu_si512(out + (size_t)w * NR + half, v);
-            }
-        }
-        return;
-    }
-    for (int half = 0; half < NR; half += 16) {
-        int n = nr - half < 0 ? 0 : nr - half < 16 ? nr - half : 16;
-        for (int w = 0; w < end; w += 16) {
-            __m512i r[16];
-            int left = kc - w * each;
-            if (n == 16 && left >= 16 * each) {
-                turned_rows(r, p, pairs, k0 + w * each, 16 * each, n0 + half, 16);
-            } else {
-                turned_rows(r, p, pairs, k0 + w * each, left < 16 * each ? left : 16 * each, n0 + half, n);
-            }
-            int stop = end - w < 16 ? end - w : 16;
-#pragma GCC unroll 16
-            for (int i = 0; i < 16; i++)
-                if (i < stop) _mm512_storeu_si512(out + (size_t)(w + i) * NR + half, r[i]);
-        }
-    }
-}
-
-static void pack_b(uint32_t *out, const product *p, int k0, int kc, int n0, int nr)
-{
-    pack_panel(out, p, false, k0, kc, n0, nr);
-}
-
-static void pack_b_pairs(uint32_t *out, const product *p, int k0, int kc, int n0, int nr)
-{
-    pack_panel(out, p, true, k0, kc, n0, nr);
-}
-
-/* A tile of a: [mr][KC] words by rows; or [words][MR] where a lies by k (AMX: by rows always). */
-static void pack_a(uint32_t *out, const product *p, int k0, int kc, int m0, int mr)
-{
-    if (p->a_by_k) {
-        for (int k = 0; k < kc; k++) {
-            size_t from = (size_t)(k0 + k) * (size_t)p->lda + (size_t)m0;
-            __m512i v = floats_of(p->a, TL_DTYPE_F32, from, mr, p->precision == TL_PRECISION_BF16);
-            _mm512_mask_storeu_epi32(out + (size_t)k * MR, (__mmask16)((1u << MR) - 1), v);
-        }
-        return;
-    }
-    for (int m = 0; m < mr; m++)
-        rows_to_f32((float *)(void *)(out + (size_t)m * KC), p->a, TL_DTYPE_F32,
-                    (size_t)(m0 + m) * (size_t)p->lda + (size_t)k0, kc, p->precision);
-}
-
-static void pack_a_pairs(uint32_t *out, const product *p, int k0, int kc, int m0, int mr)
-{
-    const int words = (kc + 1) / 2;
-    if (!p->a_by_k) {
-        for (int m = 0; m < mr; m++) {
-            size_t from = (size_t)(m0 + m) * (size_t)p->lda + (size_t)k0;
-            for (int w = 0; w < words; w += 16) {
-                int left = kc - 2 * w < 32 ? kc - 2 * w : 32;
-                _mm512_storeu_si512(out + (size_t)m * KC + w, pairs_of(p->a, TL_DTYPE_F32, from + 2 * (size_t)w, left));
-            }
-        }
-        return;
-    }
-#if AMX
-    for (int half = 0; half < mr; half += 16) {
-        int n = mr - half < 16 ? mr - half : 16;
-        for (int w = 0; w < words; w += 16) {
-            __m512i r[16];
-            for (int i = 0; i < 16; i++) {
-                size_t from = (size_t)(k0 + 2 * (w + i)) * (size_t)p->lda + (size_t)(m0 + half);
-                r[i] = w + i < words ? pairs_across(p->a, TL_DTYPE_F32, from, (size_t)p->lda, n, 2 * (w + i) + 1 < kc)
-                                     : _mm512_setzero_si512();
-            }
-            transpose(r);
-            for (int i = 0; i < n; i++) _mm512_storeu_si512(out + (size_t)(half + i) * KC + w, r[i]);
-        }
-    }
-#else
-    for (int w = 0; w < words; w++) {
-        size_t from = (size_t)(k0 + 2 * w) * (size_t)p->lda + (size_t)m0;
-        __m512i v = pairs_across(p->a, TL_DTYPE_F32, from, (size_t)p->lda, mr, 2 * w + 1 < kc);
-        _mm512_mask_storeu_epi32(out + (size_t)w * MR, (__mmask16)((1u << MR) - 1), v);
-    }
-#endif
-}
-#else
-/* A panel of b: [kc][NR], columns past nr zero. */
-static void pack_b(uint32_t *words, const product *p, int k0, int kc, int n0, int nr)
-{
-    float row[KC], *out = (float *)(void *)words;
-    if (p->b_by_k) {
-        for (int k = 0; k < kc; k++) {
-            float *o = out + (size_t)k * NR;
-            rows_to_f32(o, p->b, p->b_type, (size_t)(k0 + k) * (size_t)p->ldb + (size_t)n0, nr, p->precision);
-            for (int n = nr; n < NR; n++) o[n] = 0;
-        }
-        return;
-    }
-    for (int n = 0; n < NR; n++) {
-        if (n < nr)
-            rows_to_f32(row, p->b, p->b_type, (size_t)(n0 + n) * (size_t)p->ldb + (size_t)k0, kc, p->precision);
-        else
-            memset(row, 0, sizeof row);
-        for (int k = 0; k < kc; k++) out[(size_t)k * NR + (size_t)n] = row[k];
-    }
-}
-
-/* A tile of a: [mr][KC] by rows, or [kc][MR] where a lies by k. */
-static void pack_a(uint32_t *words, const product *p, int k0, int kc, int m0, int mr)
-{
-    float *out = (float *)(void *)words;
-    if (p->a_by_k) {
-        for (int k = 0; k < kc; k++)
-            rows_to_f32(out + (size_t)k * MR, p->a, TL_DTYPE_F32, (size_t)(k0 + k) * (size_t)p->lda + (size_t)m0, mr,
-                        p->precision);
-        return;
-    }
-    for (int m = 0; m < mr; m++)
-        rows_to_f32(out + (size_t)m * KC, p->a, TL_DTYPE_F32, (size_t)(m0 + m) * (size_t)p->lda + (size_t)k0, kc,
-                    p->precision);
-}
-#endif
-
-/* ---- the micro-kernel ---- */
-
-/* What a tile reads and writes besides a and b: c [rows][n] with row stride ld. */
-typedef struct target {
-    float *c;
-    const float *from; /* NULL: the sums start at zero */
-    const float *bias; /* NULL: none, or not yet */
-    size_t ld;
-    int n;
-} target;
-
-/* c = from + a b + bias for one tile: `rows`, `row_stride` and `k_stride` are constants where this is inlined. */
-static inline __attribute__((always_inline)) void tile(int rows, size_t row_stride, size_t k_stride, bool pairs,
-                                                       const void *a, const void *b, int steps, target t)
-{
-    vf sum[MR][2];
-    float edge[MR * NR], bias[NR] = { 0 };
-    const int n = t.n;
-    const size_t from_ld = t.ld;
-    float *at = t.c;
-    const float *from = t.from;
-    size_t ld = t.ld;
-    if (n < NR) { /* the last columns: work on a padded copy */
-        at = edge;
-        ld = NR;
-        for (int m = 0; m < rows && from; m++)
-            memcpy(edge + m * NR, from + (size_t)m * from_ld, (size_t)n * sizeof *edge);
-    }
-    const float *start = n < NR ? edge : from;
-    if (t.bias) memcpy(bias, t.bias, (size_t)n * sizeof *bias);
-#pragma GCC unroll 14
-    for (int m = 0; m < rows; m++) {
-        sum[m][0] = from ? vf_load(start + (size_t)m * ld) : vf_set(0);
-        sum[m][1] = from ? vf_load(start + (size_t)m * ld + W) : vf_set(0);
-    }
-    for (int k = 0; k < steps; k++) {
-#if BF16_PAIRS
-        if (pairs) {
-            const uint32_t *pa = (const uint32_t *)a + (size_t)k * k_stride;
-            __m512bh b0 = (__m512bh)_mm512_loadu_si512((const uint32_t *)b + (size_t)k * NR);
-            __m512bh b1 = (__m512bh)_mm512_loadu_si512((const uint32_t *)b + (size_t)k * NR + W);
-#pragma GCC unroll 14
-            for (int m = 0; m < rows; m++) {
-                __m512bh x = (__m512bh)_mm512_set1_epi32((int)pa[(size_t)m * row_stride]);
-                sum[m][0] = _mm512_dpbf16_ps(sum[m][0], x, b0);
-                sum[m][1] = _mm512_dpbf16_ps(sum[m][1], x, b1);
-            }
-            continue;
-        }
-#else
-        (void)pairs;
-#endif
-        const float *pa = (const float *)a + (size_t)k * k_stride;
-        vf b0 = vf_load((const float *)b + (size_t)k * NR), b1 = vf_load((const float *)b + (size_t)k * NR + W);
-#pragma GCC unroll 14
-        for (int m = 0; m < rows; m++) {
-            vf x = vf_set(pa[(size_t)m * row_stride]);
-            sum[m][0] = vf_fma(x, b0, sum[m][0]);
-            sum[m][1] = vf_fma(x, b1, sum[m][1]);
-        }
-    }
-#pragma GCC unroll 14
-    for (int m = 0; m < rows; m++) {
-        if (t.bias) {
-            sum[m][0] += vf_load(bias);
-            sum[m][1] += vf_load(bias + W);
-        }
-        vf_store(at + (size_t)m * ld, sum[m][0]);
-        vf_store(at + (size_t)m * ld + W, sum[m][1]);
-    }
-    if (n < NR)
-        for (int m = 0; m < rows; m++) memcpy(t.c + (size_t)m * t.ld, edge + m * NR, (size_t)n * sizeof *edge);
-}
-
-/* A tile of mr rows, whole or in the pieces the compiler has whole loops for. */
-static inline __attribute__((always_inline)) void tiles(int mr, size_t row_stride, size_t k_stride, bool pairs,
-                                                        const char *a, const void *b, int steps, target t)
-{
-    if (mr == MR) {
-        tile(MR, row_stride, k_stride, pairs, a, b, steps, t);
-        return;
-    }
-    size_t bytes = row_stride * 4; /* of a word */
-    for (int m = 0; m < mr;) {
-        int rows = mr - m >= 8 ? 8 : mr - m >= 4 ? 4 : mr - m >= 2 ? 2 : 1;
-        if (rows == 8 && MR >= 8)
-            tile(8, row_stride, k_stride, pairs, a, b, steps, t);
-        else if (rows == 4)
-            tile(4, row_stride, k_stride, pairs, a, b, steps, t);
-        else if (rows == 2)
-            tile(2, row_stride, k_stride, pairs, a, b, steps, t);
-        else
-            tile(1, row_stride, k_stride, pairs, a, b, steps, t);
-        m += rows;
-        a += (size_t)rows * bytes;
-        t.c += (size_t)rows * t.ld;
-        if (t.from) t.from += (size_t)rows * t.ld;
-    }
-}
-
-#if AMX
-/* ---- the AMX tile ---- */
-
-enum {
-    T_C, /* 0..3: c, rows 0..15 and 16..31 by columns 0..15 and 16..31 */
-    T_A = 4,
-    T_B = 6
-};
-
-/* Every tile is 16 rows of 64 bytes. */
-static void tiles_configure(void)
-{
-    struct {
-        uint8_t palette, start_row, reserved[14];
-        uint16_t bytes[16];
-        uint8_t rows[16];
-    } c = { .palette = 1 };
-    for (int i = 0; i < 8; i++) {
-        c.bytes[i] = 64;
-        c.rows[i] = TILE;
-    }
-    _tile_loadconfig(&c);
-}
-
-/* c = from + a b + bias for rows <= 32 rows: a [rows][KC] pairs, b [words][NR] pairs, words a multiple of TILE.  Rows
- * of a past the last are whatever lies in the scratch; their sums are dropped. */
-static void amx_tile(int rows, const uint32_t *a, const uint32_t *b, int words, target t)
-{
-    float edge[2 * TILE * NR];
-    const bool whole = rows == 2 * TILE && t.n == NR && !t.bias;
-    const bool second = rows > TILE;
-    float *at = whole ? t.c : edge;
-    const size_t ld = (whole ? t.ld : NR) * sizeof *at;
-    if (t.from && !whole)
-        for (int m = 0; m < rows; m++) memcpy(edge + m * NR, t.from + (size_t)m * t.ld, (size_t)t.n * sizeof *edge);
-    const float *from = whole ? t.from : edge;
-    if (t.from) {
-        _tile_loadd(0, from, ld);
-        _tile_loadd(1, from + TILE, ld);
-        if (second) {
-            _tile_loadd(2, (const char *)from + TILE * ld, ld);
-            _tile_loadd(3, (const char *)from + TILE * ld + 64, ld);
-        }
-    } else {
-        _tile_zero(0);
-        _tile_zero(1);
-        _tile_zero(2);
-        _tile_zero(3);
-    }
-    for (int w = 0; w < words; w += TILE) {
-        _tile_loadd(6, b + (size_t)w * NR, NR * 4);
-        _tile_loadd(7, b + (size_t)w * NR + TILE, NR * 4);
-        _tile_loadd(4, a + w, KC * 4);
-        _tile_dpbf16ps(0, 4, 6);
-        _tile_dpbf16ps(1, 4, 7);
-        if (!second) continue;
-        _tile_loadd(5, a + (size_t)TILE * KC + w, KC * 4);
-        _tile_dpbf16ps(2, 5, 6);
-        _tile_dpbf16ps(3, 5, 7);
-    }
-    _tile_stored(0, at, ld);
-    _tile_stored(1, at + TILE, ld);
-    if (second) {
-        _tile_stored(2, (char *)at + TILE * ld, ld);
-        _tile_stored(3, (char *)at + TILE * ld + 64, ld);
-    }
-    if (whole) return;
-    for (int m = 0; m < rows; m++) {
-        float *c = t.c + (size_t)m * t.ld;
-        for (int n = 0; n < t.n; n++) c[n] = t.bias ? edge[m * NR + n] + t.bias[n] : edge[m * NR + n];
-    }
-}
-#endif
-
-/* Rows m0..m1 and columns n0..n1 of the product, by one thread with its scratch. */
-static void block(const product *p, int m0, int m1, int n0, int n1, char *scratch)
-{
-    const bool pairs = BF16_PAIRS && p->precision == TL_PRECISION_BF16;
-    const int depth = pairs ? 2 * KC : KC, mr_most = pairs ? MR_PAIRS : MR, nc_most = m1 - m0 <= FEW ? NC_FEW : NC;
-    uint32_t *slab = (uint32_t *)(void *)scratch; /* [NC/NR][KC][NR] */
-    uint32_t *ta = slab + (size_t)KC * NC;        /* [MR_PAIRS][KC] */
-    for (int nc = n0; nc < n1; nc += nc_most) {
-        int n_end = nc + nc_most < n1 ? nc + nc_most : n1;
-        for (int k0 = 0; k0 < p->K; k0 += depth) {
-            int kc = p->K - k0 < depth ? p->K - k0 : depth;
-            const float *from = k0 > 0 ? p->c : p->from;
-            const float *bias = k0 + kc == p->K ? p->bias : NULL;
-            int words = pairs ? (kc + 1) / 2 : kc;
-            for (int n = nc; n < n_end; n += NR) {
-                int nr = n_end - n < NR ? n_end - n : NR;
-                uint32_t *panel = slab + (size_t)(n - nc) * KC;
-#if BF16_PAIRS
-                if (pairs) {
-                    pack_b_pairs(panel, p, k0, kc, n, nr);
-                    continue;
-                }
-#endif
-                pack_b(panel, p, k0, kc, n, nr);
-            }
-            for (int m = m0; m < m1; m += mr_most) {
-                int mr = m1 - m < mr_most ? m1 - m : mr_most;
-#if BF16_PAIRS
-                if (pairs)
-                    pack_a_pairs(ta, p, k0, kc, m, mr);
-                else
-#endif
-                    pack_a(ta, p, k0, kc, m, mr);
-                for (int n = nc; n < n_end; n += NR) {
-                    int nr = n_end - n < NR ? n_end - n : NR;
-                    const uint32_t *panel = slab + (size_t)(n - nc) * KC;
-                    size_t at = (size_t)m * (size_t)p->N + (size_t)n;
-                    target t = { p->c + at, from ? from + at : NULL, bias ? bias + n : NULL, (size_t)p->N, nr };
-                    const char *a = (const char *)ta;
-#if AMX
-                    if (pairs) {
-                        amx_tile(mr, ta, panel, (words + TILE - 1) / TILE * TILE, t);
-                        continue;
-                    }
-#endif
-                    if (p->a_by_k && pairs)
-                        tiles(mr, 1, MR, true, a, panel, words, t);
-                    else if (p->a_by_k)
-                        tiles(mr, 1, MR, false, a, panel, words, t);
-                    else if (pairs)
-                        tiles(mr, KC, 1, true, a, panel, words, t);
-                    else
-                        tiles(mr, KC, 1, false, a, panel, words, t);
-                }
-            }
-        }
-    }
-}
-
-_Static_assert(((size_t)KC * NC + (size_t)MR_PAIRS * KC) * 4 <= TL_PRODUCT_SCRATCH,
-               "the stream's scratch holds a slab and a tile");
-
-/* How the products of a list are laid side by side. */
-typedef enum list_kind {
-    ABREAST, /* each has columns of its own: threads split all panels of the list */
-    STACKED, /* all add to the same c: a thread does its columns of one after the other */
-} list_kind;
 
 static int panels_of(const product *p)
 {
-    return (p->N + NR - 1) / NR;
+    return up(p->N, NR);
 }
 
-/* Panels from .. to of one product, all rows. */
-static void columns(const product *p, int from, int to, char *scratch)
+/* The lines that panel n of block kb will be packed from. */
+static ahead ahead_of(const product *p, const cuts *c, int n, int kb)
 {
-    int n1 = to * NR < p->N ? to * NR : p->N;
-    if (from * NR < n1) block(p, 0, p->M, from * NR, n1, scratch);
+    const size_t wide = b_bytes(p), ld = (size_t)p->ldb * wide;
+    const size_t k0 = (size_t)kb * (size_t)c->kc * (size_t)each_of(in_pairs(p)), n0 = (size_t)n * NR;
+    const int kc = block_numbers(p, c, kb), nr = p->N - n * NR < NR ? p->N - n * NR : NR;
+    ahead h = { .ld = ld };
+    const size_t bytes = (size_t)(p->b_by_k ? nr : kc) * wide;
+    h.at = (const char *)p->b + (p->b_by_k ? k0 * ld + n0 * wide : n0 * ld + k0 * wide);
+    h.run = (int)((bytes + 63) / 64);
+    h.left = p->b_by_k ? kc : nr;
+    return h;
+}
+
+/* ---- the nest ---- */
+
+/* Rows and blocks that lie packed: tiles t0 .. t0+wide-1 of the blocks k0 .. k1-1. */
+typedef struct packed {
+    const cuts *c;
+    int t0, wide, k0, k1;
+    uint32_t *tiles; /* [k1 - k0][wide][c->tile], the threads' together */
+} packed;
+
+static uint32_t *packed_tile(const packed *a, int kb, int i)
+{
+    return a->tiles + ((size_t)(kb - a->k0) * (size_t)a->wide + (size_t)(i - a->t0)) * a->c->tile;
+}
+
+/* A thread of the team. */
+typedef struct worker {
+    int thread, threads;
+    int t0, t1;      /* tiles it passes over each panel */
+    int all;         /* panels of the list's products, counted on from one to the next */
+    int next;        /* the panel it will take */
+    int *taken;      /* shared: panels are taken one by one, by whoever is free; NULL: each thread takes all */
+    uint32_t *panel; /* its own scratch */
+} worker;
+
+/* The panel that a worker takes next; the one after is known by then, so that its lines can be asked for. */
+static int take(worker *w)
+{
+    int mine = w->next;
+    w->next = w->taken ? __atomic_fetch_add(w->taken, 1, __ATOMIC_RELAXED) : mine + 1;
+    return mine;
+}
+
+/* A thread's share of n things. */
+static int share_of(int n, int thread, int threads)
+{
+    return (int)((long)n * thread / threads);
+}
+
+/* The lines of tile i of c in n columns from n0 on. */
+static ahead ahead_of_c(const product *p, const cuts *c, int i, int n0, int n)
+{
+    const int m0 = tile_at(p, c, i);
+    ahead h = { .ld = (size_t)p->N * sizeof *p->c, .left = tile_at(p, c, i + 1) - m0 };
+    h.at = (const char *)(p->c + (size_t)m0 * (size_t)p->N + (size_t)n0);
+    h.run = (int)(((uintptr_t)h.at % 64 + (size_t)n * sizeof *p->c + 63) / 64);
+    return h;
+}
+
+/* A worker's tiles over panel n of block kb. */
+static void sweep(const product *p, const packed *a, const worker *w, int n, int kb, ahead next)
+{
+    const cuts *c = a->c;
+    const bool pairs = in_pairs(p);
+    const int words = up(block_numbers(p, c, kb), each_of(pairs)), n0 = n * NR;
+    const int nr = p->N - n0 < NR ? p->N - n0 : NR;
+    const float *from = kb > 0 ? p->c : p->from;
+    const float *bias = kb + 1 == c->blocks ? p->bias : NULL;
+    asking q = { .panel = next, .lines = up(next.run * next.left, w->t1 - w->t0) };
+    for (int i = w->t0; i < w->t1; i++) {
+        const int m0 = tile_at(p, c, i), rows = tile_at(p, c, i + 1) - m0;
+        const size_t at = (size_t)m0 * (size_t)p->N + (size_t)n0;
+        target t = { p->c + at, from ? from + at : NULL, bias ? bias + n0 : NULL, (size_t)p->N, nr };
+        q.c = i + 1 < w->t1 ? ahead_of_c(p, c, i + 1, n0, nr) : (ahead){ .left = 0 };
+#if AMX
+        if (pairs) {
+            for (int j = 0; j < q.lines && q.panel.left > 0; j++) ask(&q.panel);
+            while (q.c.left > 0) ask(&q.c);
+            amx_tile(rows, packed_tile(a, kb, i), w->panel, up(words, TILE) * TILE, t);
+            continue;
+        }
+#endif
+        tiles_of[rows - 1][pairs](packed_tile(a, kb, i), w->panel, words, t, &q);
+    }
+}
+
+/* The product that a list's panel belongs to; n becomes its number there. */
+static const product *product_of(const product *list, int *n)
+{
+    for (; *n >= panels_of(list); list++) *n -= panels_of(list);
+    return list;
+}
+
+/* Panel n of p over all that lies packed; after: the list's panel that comes next, if there is one. */
+static void column(const product *list, const product *p, const packed *a, const worker *w, int n, int after)
+{
+    const int each = each_of(in_pairs(p));
+    for (int kb = a->k0; kb < a->k1; kb++) {
+        ahead next = { .left = 0 };
+        if (kb + 1 < a->k1) {
+            next = ahead_of(p, a->c, n, kb + 1);
+        } else if (after < w->all) {
+            const product *q = product_of(list, &after);
+            next = ahead_of(q, a->c, after, a->k0);
+        }
+        pack_panel(w->panel, p, kb * a->c->kc * each, block_numbers(p, a->c, kb), n * NR,
+                   p->N - n * NR < NR ? p->N - n * NR : NR);
+        sweep(p, a, w, n, kb, next);
+    }
+}
+
+/* This worker's share of packing: some tiles of each block. */
+static void pack_share(const product *p, const packed *a, const worker *w)
+{
+    const int t0 = a->t0 + share_of(a->wide, w->thread, w->threads);
+    const int t1 = a->t0 + share_of(a->wide, w->thread + 1, w->threads);
+    for (int kb = a->k0; kb < a->k1; kb++) {
+        const int k0 = kb * a->c->kc * each_of(in_pairs(p)), kc = block_numbers(p, a->c, kb);
+        for (int i = t0, n; i < t1; i += n) {
+            int rows[PACKED_TOGETHER];
+            n = t1 - i < PACKED_TOGETHER ? t1 - i : PACKED_TOGETHER;
+            for (int j = 0; j < n; j++) rows[j] = tile_at(p, a->c, i + j + 1) - tile_at(p, a->c, i + j);
+            pack_tiles(packed_tile(a, kb, i), a->c->tile, p, k0, kc, tile_at(p, a->c, i), rows, n);
+        }
+    }
+}
+
+/* Products that read the same a, by every thread of the team: all walk the same blocks, so that barriers meet.  taken:
+ * two shared counters, zero when the first product begins; blocks use them in turn. */
+static void abreast(tl_stream *s, const product *list, int count, bool by_rows, int *taken, int *turn)
+{
+    const cuts c = cuts_of(&list[0]);
+    worker w = { .thread = omp_get_thread_num(), .threads = omp_get_num_threads() };
+    w.panel = (uint32_t *)(void *)(s->scratch + (size_t)w.thread * s->scratch_each);
+    for (int i = 0; i < count; i++) w.all += panels_of(&list[i]);
+    for (int t0 = 0; t0 < c.tiles; t0 += c.group)
+        for (int k0 = 0; k0 < c.blocks; k0 += c.deep, *turn ^= 1) {
+            packed a = { .c = &c, .t0 = t0, .k0 = k0, .tiles = (uint32_t *)(void *)s->shared };
+            a.wide = c.tiles - t0 < c.group ? c.tiles - t0 : c.group;
+            a.k1 = k0 + c.deep < c.blocks ? k0 + c.deep : c.blocks;
+            w.t0 = by_rows ? t0 + share_of(a.wide, w.thread, w.threads) : t0;
+            w.t1 = by_rows ? t0 + share_of(a.wide, w.thread + 1, w.threads) : t0 + a.wide;
+            w.taken = by_rows ? NULL : &taken[*turn];
+            w.next = 0;
+            pack_share(&list[0], &a, &w);
+#pragma omp barrier
+            if (w.thread == 0) taken[*turn ^ 1] = 0; /* nobody is there now */
+            if (w.taken) take(&w);
+            for (int n = take(&w); n < w.all && w.t0 < w.t1; n = take(&w)) {
+                int here = n;
+                const product *p = product_of(list, &here);
+                column(list, p, &a, &w, here, w.next);
+            }
+#pragma omp barrier
+        }
+}
+
+#ifdef __AVX512F__
+/* Take the next columns of `all`: an eighth of a thread's share of what is left, so that reading runs on in long
+ * stretches and yet all threads end together.  How many were taken before; step: how many these are. */
+static int take_some(int *taken, int all, int *step)
+{
+    const int threads = omp_get_num_threads();
+    int from = __atomic_load_n(taken, __ATOMIC_RELAXED);
+    do {
+        *step = from < all ? up(all - from, 8 * threads) : 1;
+    } while (!__atomic_compare_exchange_n(taken, &from, from + *step, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    return from;
+}
+
+/* The same for few rows: some columns at a time, by whoever is free. */
+static void few(tl_stream *s, const product *list, int count, int *taken)
+{
+    uint32_t *x = (uint32_t *)(void *)(s->scratch + (size_t)omp_get_thread_num() * s->scratch_each);
+    const int wide = few_wide(&list[0]);
+    int all = 0, step;
+    for (int i = 0; i < count; i++) all += up(list[i].N, wide);
+    few_pack(x, &list[0]);
+    for (int from; (from = take_some(taken, all, &step)) < all;) {
+        int to = from + step;
+        for (int i = 0; i < count && to > 0; i++) {
+            const product *p = &list[i];
+            const int n0 = from > 0 ? from * wide : 0, n1 = to * wide < p->N ? to * wide : p->N;
+            if (n0 < n1) few_columns(p, x, n0, n1);
+            from -= up(p->N, wide);
+            to -= up(p->N, wide);
+        }
+    }
+}
+#endif
+
+_Static_assert((size_t)KC *NR * 4 <= TL_PRODUCT_SCRATCH, "the stream's scratch holds a panel");
+
+/* How the products of a list are laid side by side. */
+typedef enum list_kind {
+    ABREAST, /* each has columns of its own and all read the same a */
+    STACKED, /* each has an a of its own and all add to the same c: one after the other */
+} list_kind;
+
+/* How many threads a list of products is worth.  Below a quarter of a million multiply-adds, waking a second one costs
+ * more than it saves. */
+static int threads_for(const tl_stream *s, const product *list, int count)
+{
+    double work = 0;
+    for (int i = 0; i < count; i++) {
+        assert(list[i].N > 0 && list[i].K > 0);
+        work += (double)list[i].M * list[i].N * list[i].K;
+    }
+    return work < 250000 ? 1 : s->threads;
 }
 
 /* A list of products of one M. */
 static void multiply(tl_stream *s, const product *list, int count, list_kind kind)
 {
-    int M = list[0].M, all = 0;
-    double work = 0;
+    const int M = list[0].M, tiles = up(M, in_pairs(&list[0]) ? MR_PAIRS : MR);
     if (M <= 0) return;
-    for (int i = 0; i < count; i++) {
-        assert(list[i].N > 0 && list[i].K > 0);
-        all = kind == ABREAST ? all + panels_of(&list[i]) : panels_of(&list[i]);
-        work += (double)M * list[i].N * list[i].K;
+    int threads = threads_for(s, list, count), taken[2] = { 0, 0 };
+#ifdef __AVX512F__
+    const product turned = turned_over(&list[0]);
+    const bool over = count == 1 && thin(&list[0]) && few_rows(&turned);
+    if (over) list = &turned;
+    if (over || ((kind == ABREAST || count == 1) && few_rows(&list[0]))) {
+#pragma omp parallel num_threads(threads) if (threads > 1)
+        few(s, list, count, taken);
+        return;
     }
-    int tiles_m = (M + MR_PAIRS - 1) / MR_PAIRS;
-    /* Below a quarter of a million multiply-adds, waking a second thread costs more than it saves. */
-    int threads = work < 250000 ? 1 : s->threads;
-    bool by_rows = all < 4 * threads && tiles_m > all;
-    int parts = by_rows ? tiles_m : all;
+#endif
+    int all = 0;
+    for (int i = 0; i < count; i++) all = kind == ABREAST ? all + panels_of(&list[i]) : panels_of(&list[i]);
+    const bool by_rows = all < 4 * threads && tiles > all;
+    const int parts = by_rows ? tiles : all;
     if (threads > parts) threads = parts;
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
-        int t = omp_get_thread_num(), n = omp_get_num_threads();
-        int from = (int)((long)parts * t / n), to = (int)((long)parts * (t + 1) / n);
-        char *scratch = s->scratch + (size_t)t * s->scratch_each;
+        int turn = 0;
 #if AMX
-        if (list[0].precision == TL_PRECISION_BF16) tiles_configure();
+        if (in_pairs(&list[0])) tiles_configure();
 #endif
-        for (int i = 0; i < count; i++) {
-            const product *p = &list[i];
-            if (by_rows) {
-                int m1 = to * MR_PAIRS < M ? to * MR_PAIRS : M;
-                if (from * MR_PAIRS < m1) block(p, from * MR_PAIRS, m1, 0, p->N, scratch);
-            } else if (kind == STACKED) {
-                columns(p, from, to, scratch);
-            } else { /* panels count on from product to product */
-                int here = panels_of(p);
-                int first = from < 0 ? 0 : from, last = to < here ? to : here;
-                if (first < last) columns(p, first, last, scratch);
-                from -= here;
-                to -= here;
-            }
-        }
+        for (int i = 0; i < count; i += kind == ABREAST ? count : 1)
+            abreast(s, &list[i], kind == ABREAST ? count : 1, by_rows, taken, &turn);
 #if AMX
-        if (list[0].precision == TL_PRECISION_BF16) _tile_release();
+        if (in_pairs(&list[0])) _tile_release();
 #endif
     }
 }
