@@ -198,7 +198,8 @@ static int print_json(const run *r, tl_err *err)
     tl_hash hash;
     TL_TRY(tl_hash_file(&hash, o.data, err));
     tl_hash_hex(data, &hash);
-    tl_hash_hex(model, &r->model->hash);
+    const tl_hash base = tl_model_hash(r->model);
+    tl_hash_hex(model, &base);
     json_t *all = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:o, s:o}", "model", o.model, "model_hash", model,
                             "data", o.data, "data_hash", data, "backend", r->model->backend->name, "precision",
                             o.precision, "questions", r->probes->n, "settings", rows_json(r->groups, r->n_groups),

@@ -218,8 +218,10 @@ static int check_base(const reader *rd, const tl_model *m, tl_err *err)
 {
     const char *stored = tl_safetensors_meta(rd->file, "tailor.base_hash");
     char ours[65];
-    tl_hash_hex(ours, &m->hash);
-    if (!stored || strcmp(stored, ours) == 0) return 0;
+    if (!stored) return 0;
+    tl_hash hash = tl_model_hash(m);
+    tl_hash_hex(ours, &hash);
+    if (strcmp(stored, ours) == 0) return 0;
     return tl_fail(err, TL_EUSAGE, "%s: the adapter is for another base: it was made for %.12s, this one is %.12s",
                    rd->where, stored, ours);
 }
@@ -424,9 +426,10 @@ int tl_adapter_write(const tl_adapter *a, const char *dir, const char *base_name
     if (!l.tensors || !l.names) {
         rc = tl_fail(err, TL_ENOMEM, "%s: no memory to write it", path);
     } else {
-        tl_hash_hex(hash, &a->model->hash);
+        const tl_hash base = tl_model_hash(a->model);
+        tl_hash_hex(hash, &base);
         const tl_meta meta[] = { { "format", "pt" }, { "tailor.base_hash", hash } };
-        bool named = memcmp(&a->model->hash, &none, sizeof none) != 0;
+        bool named = memcmp(&base, &none, sizeof none) != 0;
         tl_adapter_each((tl_adapter *)a, add_tensor, &l); /* the visitor changes nothing */
         rc = turn_rows(&turned, a, &l, err);
         if (rc == 0) rc = tl_safetensors_save(path, l.tensors, l.n, meta, named ? 2 : 1, err);

@@ -73,6 +73,7 @@ void tl_model_free(tl_model *m)
 {
     if (!m) return;
     if (m->memory) {
+        tl_model_unname(m);
         tl_safetensors_close(m->memory->file);
         tl_gguf_close(m->memory->gguf);
         tl_arena_free(m->memory->copies);
@@ -237,7 +238,7 @@ int tl_model_unfreeze_as(tl_model *m, const tl_unfreeze *how, tl_err *err)
     m->memory->file = NULL;
     m->memory->gguf = NULL;
     m->memory->copies = NULL;
-    memset(&m->hash, 0, sizeof m->hash);
+    tl_model_unname(m);
     return 0;
 }
 

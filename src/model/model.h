@@ -70,8 +70,7 @@ typedef struct tl_model {
     tl_layer *layers;          /* owned: L of them */
     const tl_backend *backend; /* shared */
     tl_rope_table rope, local; /* owned, rotary positions only; local: of layers with a window */
-    tl_hash hash;        /* of the weights' bytes and the config: names this base in caches, adapters, reports; zero
-                          * from the moment it is unfrozen, since weights that change have no name */
+    bool named;          /* the weights do not change: the base has a hash, and what was computed with it can be kept */
     size_t stored_bytes; /* of the tensors in the weight files */
     struct tl_model_memory *memory; /* owned: mapping and copies (model.c) */
 } tl_model;
@@ -84,6 +83,11 @@ int tl_model_open(tl_model **out, const char *path, tl_err *err);
 int tl_model_create(tl_model **out, const tl_config *config, uint64_t seed, tl_err *err);
 
 void tl_model_free(tl_model *m);
+
+/* The hash of the weights' bytes and the config: names this base in adapters, variants and reports.  Zero where the
+ * weights may change: from the moment it is unfrozen, or made anew.  The first call reads every weight; any thread may
+ * ask. */
+tl_hash tl_model_hash(const tl_model *m);
 
 /* Give the pages of the mapped file back to the kernel: for a base that is not used for a while.  They come again when
  * they are read. */

@@ -7,6 +7,15 @@
 #include "io/safetensors.h"
 #include "model/names.h"
 
+/* What a base's hash is made of (model_hash.c). */
+typedef struct tl_model_digests {
+    const tl_weight **weights; /* owned: [n] */
+    tl_hash *heads;            /* owned: [n] of each one's name, type and shape; of its bytes too once hash is known */
+    size_t n;
+    tl_hash config, hash;
+    bool known;
+} tl_model_digests;
+
 struct tl_model_memory {
     tl_safetensors *file; /* owned: the mapped weights, until unfreezing has copied them */
     tl_gguf *gguf;        /* owned: in its place where the base is a GGUF file */
@@ -14,7 +23,12 @@ struct tl_model_memory {
     tl_arena *trained;    /* owned: weights and gradients of an unfrozen model, laid out so: */
     tl_unfreeze how;
     tl_arena *rope; /* owned: the tables */
+    tl_model_digests digests;
 };
+
+/* All weights are in place and will not change: get ready to hash them.  And: they will change. */
+int tl_model_name(tl_model *m, tl_err *err);
+void tl_model_unname(tl_model *m);
 
 /* An empty model of this config: layers, back end, rotary tables, shapes; no weight has data yet. */
 int tl_model_make(tl_model **out, const tl_config *config, tl_err *err);
