@@ -50,6 +50,14 @@ static bool inert(const json_t *v)
            (json_is_object(v) && json_object_size(v) == 0);
 }
 
+/* Nothing is computed from it, so one that is no token of this base is as good as none. */
+static int pad_token(json_t *o, int V)
+{
+    const json_t *v = json_object_get(o, "pad_token_id");
+    json_int_t id = json_integer_value(v);
+    return json_is_integer(v) && id >= 0 && id < V ? (int)id : -1;
+}
+
 static bool reads(const tl_family *f, const char *key)
 {
     for (const char *const *own = f->reads; own && *own; own++)
@@ -171,6 +179,7 @@ int tl_config_parse(tl_config *out, json_t *object, const char *where, tl_err *e
     if (c.position == TL_POSITION_ROPE) TL_TRY(tl_rope_parse(&c, object, where, err));
     TL_TRY(parse_token(object, where, "bos_token_id", c.V, &c.bos, err));
     TL_TRY(parse_token(object, where, "eos_token_id", c.V, &c.eos, err));
+    c.pad = pad_token(object, c.V);
     TL_TRY(check_sizes(&c, where, err));
     *out = c;
     return 0;
@@ -199,6 +208,8 @@ json_t *tl_config_json(const tl_config *c)
     if (c->family->print) rc |= c->family->print(c, o);
     if (c->bos >= 0) rc |= json_object_set_new(o, "bos_token_id", json_integer(c->bos));
     if (c->eos >= 0) rc |= json_object_set_new(o, "eos_token_id", json_integer(c->eos));
+    if (c->pad >= 0) rc |= json_object_set_new(o, "pad_token_id", json_integer(c->pad));
+    if (c->pad < 0 && c->family->pads) rc |= json_object_set_new(o, "pad_token_id", json_null());
     if (rc == 0) return o;
     json_decref(o);
     return NULL;

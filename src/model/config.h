@@ -104,7 +104,7 @@ typedef struct tl_config {
     float logit_divisor;               /* 0: 1 */
     bool qkv_bias, out_bias, mlp_bias; /* of q,k,v; of the attention's output; of the hidden layers */
     bool tied;                         /* the head is the token table */
-    int bos, eos;                      /* token ids, -1 where config.json has none */
+    int bos, eos, pad;                 /* token ids, -1 where config.json has none; pad is carried along alone */
 } tl_config;
 
 static inline bool tl_config_gated(const tl_config *c)

@@ -101,7 +101,7 @@ static int print(const tl_config *c, json_t *o)
 #define GEMMA_LIKE                                                                                                     \
     .prefix = "model.", .layer_path = "model.layers.%d.", .model_names = model_names, .layer_names = layer_names,      \
     .modules = tl_llama_modules, .ignored = tl_llama_ignored, .activation = "hidden_activation",                       \
-    .silent = "gelu_pytorch_tanh", .theta = "rope_theta", .print = print
+    .silent = "gelu_pytorch_tanh", .theta = "rope_theta", .pads = true, .print = print
 
 const tl_family tl_family_gemma2 = { .model_type = "gemma2",
                                      .architecture = "Gemma2ForCausalLM",

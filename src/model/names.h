@@ -90,6 +90,7 @@ struct tl_family {
     const char *activation; /* the key of the activation's name, and the name where it is missing */
     const char *silent;
     const char *theta, *part; /* the keys of rope.theta and rope.part; part NULL: heads are turned whole */
+    bool pads;                /* transformers takes a pad_token_id of its own where there is none: null says so */
     const char *const *reads; /* keys that config.c refuses for families that do not list them; ends with NULL */
     int (*parse)(tl_config *c, json_t *object, const char *where, tl_err *err); /* after the fields; may be NULL */
     int (*print)(const tl_config *c, json_t *object); /* sets the keys that parse reads; < 0 without memory */
