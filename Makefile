@@ -88,6 +88,8 @@ endef
 $(foreach t,$(TESTSRC),$(eval $(call test_rule,$(t))))
 # Its server speaks TLS; the program itself has that from libcurl, which is loaded at run time.
 $(BUILD)/tests/http_test: LIBS += -lssl
+# It runs the program.
+$(BUILD)/tests/cmd_pull_test: | $(BUILD)/tailor
 
 setup:
 	@scripts/setup
