@@ -17,6 +17,8 @@ static const struct {
     { "granite", "v_proj,down_proj" },
     { "olmo2", "q_proj,o_proj,down_proj" },
     { "gpt-neox", "query_key_value,dense,dense_4h_to_h" },
+    { "qwen3-moe", "q_proj,o_proj" },
+    { "mixtral", "k_proj,v_proj,o_proj" },
 };
 
 enum {

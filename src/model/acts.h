@@ -14,6 +14,7 @@
 #define TL_MODEL_ACTS_H
 
 #include "base/arena.h"
+#include "model/experts.h"
 #include "model/forward.h"
 
 typedef struct tl_layer_acts {
@@ -35,6 +36,7 @@ struct tl_acts {
     float *hidden;                /* [N, F] of the latest layer */
     float *q, *k;                 /* [N, H*h], [N, G*h] of the latest layer, normed and turned; absent without q_norm */
     float *q_rstd, *k_rstd;       /* [N, H], [N, G] of those norms, likewise */
+    tl_expert_acts experts;       /* of the latest layer; empty without experts */
     tl_pages pages;               /* one layer's, for batches that bring none */
     int *page_list;               /* [pages] numbers handed to the segments */
     tl_segment *segments;         /* [max_segments] copies with pages filled in */
@@ -60,7 +62,7 @@ typedef struct tl_run {
 /* The run that starts at segment first. */
 tl_run tl_batch_run(const tl_batch *b, int first);
 
-/* The module that product `linear` belongs to, and whether it is the module's first or last product. */
+/* The module that product `linear` belongs to (-1: none), and whether it is the module's first or last product. */
 int tl_model_module(const tl_model *m, int linear, bool *first, bool *last);
 
 /* y = x normed with gains g and biases b, and its statistics; the kind and width of the norm are the model's. */

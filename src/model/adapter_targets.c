@@ -19,7 +19,7 @@ size_t tl_modules_count(const tl_config *c)
 void tl_module_path(char *out, size_t size, const tl_family *f, int layer, int module)
 {
     char below[TL_NAME_MAX];
-    tl_name_print(below, sizeof below, f->layer_path, layer);
+    tl_name_print(below, sizeof below, f->layer_path, layer, 0);
     snprintf(out, size, "%s%s", below, f->modules[module].name);
 }
 

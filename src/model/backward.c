@@ -163,6 +163,12 @@ static void hidden_block_back(const tl_model *m, tl_stream *s, const tl_batch *b
     bool gated = tl_config_gated(&m->config);
     const float *const dout[] = { join_back(m, s, acts, l, TL_DOWN, N) };
     const float *const dgate[] = { a->gate, a->up }, *const dup[] = { a->up };
+    if (m->config.E) {
+        const float *x = tl_layer_input(m, s, b, acts, l, 2, a->mid);
+        tl_experts_back(m, s, &acts->experts, l, acts->dnorm, dout[0], x, N);
+        input_back(m, s, acts, a->mid, &y->norm2, &y->norm2_bias, N);
+        return;
+    }
     linear_back_x(m, s, N, adapter, acts, l, TL_DOWN, 1, acts->hidden, dout);
     activation_back(m, s, acts->hidden, a, (size_t)N * (size_t)m->config.F);
     linear_back_w(m, s, N, adapter, acts, l, TL_DOWN, 1, g, dout, acts->hidden);

@@ -144,6 +144,13 @@ static int check_sizes(const tl_config *c, const char *where, tl_err *err)
     if (c->H % c->G != 0)
         return tl_fail(err, TL_ESHAPE, "%s: %d attention heads cannot share %d key/value heads evenly", where, c->H,
                        c->G);
+    if (c->E && c->activation != TL_ACTIVATION_SWIGLU)
+        return tl_fail(err, TL_EUNSUPPORTED, "%s: %s of experts is supported with 'silu' only", where,
+                       c->family->activation);
+    if (c->picks > c->E) return tl_fail(err, TL_ESHAPE, "%s: a row meets %d of %d experts", where, c->picks, c->E);
+    if ((size_t)c->L * (size_t)c->E > TL_EXPERTS_MAX)
+        return tl_fail(err, TL_ESHAPE, "%s: %d layers of %d experts, at most %d in all are taken", where, c->L, c->E,
+                       (int)TL_EXPERTS_MAX);
     if ((size_t)c->T * (size_t)c->h > (size_t)1 << 28) /* the rotary tables: 1 GiB */
         return tl_fail(err, TL_ESHAPE, "%s: %d positions of heads %d wide, at most 2^28 numbers are taken", where, c->T,
                        c->h);
@@ -231,6 +238,8 @@ int tl_config_dimension(const tl_config *c, char letter)
         return c->V;
     case 'T':
         return c->T;
+    case 'E':
+        return c->E;
     case 'Q':
         return c->H * c->h;
     case 'K':

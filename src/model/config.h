@@ -59,7 +59,8 @@ typedef enum tl_rope_kind {
 
 enum {
     TL_LAYERS_MAX = 1024,
-    TL_LONG_MAX = 128, /* pairs of numbers in a head, for TL_ROPE_LONG */
+    TL_LONG_MAX = 128,        /* pairs of numbers in a head, for TL_ROPE_LONG */
+    TL_EXPERTS_MAX = 1 << 16, /* of all layers together */
 };
 
 /* How positions become angles (rope.h); a field without a word for the kind is not looked at. */
@@ -88,6 +89,9 @@ typedef struct tl_family tl_family; /* a row of the table in families.c */
 typedef struct tl_config {
     const tl_family *family; /* shared: the row this was read by */
     int L, D, H, G, h, F, V, T;
+    int E, picks;          /* experts of a hidden layer, and how many a row meets (experts.h); 0: it is one */
+    bool picks_sum_to_one; /* their weights */
+    int idle_F;            /* a width of layers without experts that no layer has: carried along alone */
     tl_norm norm;
     tl_order order;
     tl_qk_norm qk_norm;

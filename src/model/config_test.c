@@ -29,7 +29,8 @@ TEST(a_config_we_do_not_compute_is_refused_by_name)
 {
     static const char llama[] = OF("llama"), qwen2[] = OF("qwen2"), smollm3[] = OF("smollm3"), gemma2[] = OF("gemma2"),
                       gemma3[] = OF("gemma3_text"), phi3[] = OF("phi3"), neox[] = OF("gpt_neox"),
-                      granite[] = OF("granite"), mistral[] = OF("mistral");
+                      granite[] = OF("granite"), mistral[] = OF("mistral"), moe[] = OF("qwen3_moe"),
+                      mixtral[] = OF("mixtral");
     static const struct {
         const char *text, *key, *value;
         int code;
@@ -80,6 +81,12 @@ TEST(a_config_we_do_not_compute_is_refused_by_name)
         { phi3, "partial_rotary_factor", "0.4", TL_ESHAPE, "3 numbers of a head are turned" },
         { neox, "rotary_pct", "0", TL_EFORMAT, "rotary_pct is 0" },
         { neox, "hidden_act", "\"silu\"", TL_EUNSUPPORTED, "hidden_act is 'silu'" },
+        { moe, "mlp_only_layers", "[1]", TL_EUNSUPPORTED, "mlp_only_layers leaves layers without experts" },
+        { moe, "decoder_sparse_step", "2", TL_EUNSUPPORTED, "decoder_sparse_step leaves" },
+        { moe, "num_experts", "4", TL_ESHAPE, "a row meets 8 of 4 experts" },
+        { moe, "num_experts", "20000", TL_ESHAPE, "4 layers of 20000 experts" },
+        { moe, "hidden_act", "\"gelu_new\"", TL_EUNSUPPORTED, "hidden_act of experts" },
+        { mixtral, "num_local_experts", "0", TL_EFORMAT, "num_local_experts is 0" },
         { gpt2_text, "activation_function", "\"relu\"", TL_EUNSUPPORTED, "'relu'" },
         { gpt2_text, "scale_attn_weights", "false", TL_EUNSUPPORTED, "scale_attn_weights" },
         { gpt2_text, "scale_attn_by_inverse_layer_idx", "true", TL_EUNSUPPORTED, "scale_attn_by_inverse" },

@@ -7,13 +7,10 @@
 #include <string.h>
 
 static const tl_family *const families[] = {
-    &tl_family_llama,      &tl_family_mistral,
-    &tl_family_qwen2,      &tl_family_qwen3,
-    &tl_family_smollm3,    &tl_family_granite,
-    &tl_family_olmo2,      &tl_family_gemma2,
-    &tl_family_gemma3,     &tl_family_phi3,
-    &tl_family_gpt2,       &tl_family_gpt_neox,
-    &tl_family_starcoder2, NULL,
+    &tl_family_llama,      &tl_family_mistral,   &tl_family_qwen2,   &tl_family_qwen3,
+    &tl_family_smollm3,    &tl_family_granite,   &tl_family_olmo2,   &tl_family_gemma2,
+    &tl_family_gemma3,     &tl_family_phi3,      &tl_family_gpt2,    &tl_family_gpt_neox,
+    &tl_family_starcoder2, &tl_family_qwen3_moe, &tl_family_mixtral, NULL,
 };
 
 const tl_family *tl_family_at(int i)
@@ -42,9 +39,9 @@ bool tl_module_by_heads(const tl_family *f, const tl_module *module)
     return name->form == TL_FORM_BY_HEADS;
 }
 
-void tl_name_print(char *out, size_t size, const char *pattern, int layer)
+void tl_name_print(char *out, size_t size, const char *pattern, int layer, int expert)
 {
-    snprintf(out, size, pattern, layer); /* patterns come from our tables, never from a file */
+    snprintf(out, size, pattern, layer, expert); /* patterns come from our tables, never from a file */
 }
 
 bool tl_group_take(tl_group *out, const tl_config *c, const tl_name *name, const tl_weight_row *rows, void *owner)

@@ -11,6 +11,13 @@ static double product(const tl_model *m, const tl_adapter *adapter, int l, int j
     return w->data ? (double)w->rows * w->cols + low : 0;
 }
 
+/* Those of the experts a row meets, and of the router. */
+static double experts(const tl_model *m)
+{
+    const tl_config *c = &m->config;
+    return (double)c->E * c->D + 3.0 * c->picks * c->D * c->F;
+}
+
 static double pairs(const tl_batch *b)
 {
     double n = 0;
@@ -28,7 +35,7 @@ static double attention(const tl_model *m, const tl_batch *b)
 
 double tl_flops_forward(const tl_model *m, const tl_batch *b, int head_rows)
 {
-    double sum = 0;
+    double sum = 2.0 * b->N * m->config.L * experts(m);
     for (int i = 0; i < b->n_segments; i++)
         for (int l = 0; l < m->config.L; l++)
             for (int j = 0; j < TL_LINEARS; j++)
@@ -57,6 +64,7 @@ double tl_flops_train(const tl_model *m, const tl_adapter *adapter, const tl_bat
             if (!takes_input || below) dx += all;
         }
         if (!here && !below) continue;
+        dx += 2 * experts(m); /* computed again, and back */
         sum += 2.0 * N * (dx + dw) + 2.0 * attention(m, b);
         below = true;
     }

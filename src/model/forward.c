@@ -31,11 +31,11 @@ enum {
 static void kept_layout(tl_layer_acts *a, tl_arena *arena, const tl_model *m, const tl_acts_size *size)
 {
     bool first, last;
+    int down = tl_model_module(m, TL_DOWN, &first, &last);
     a->x = tl_arena_floats(arena, (size_t)size->max_rows * (size_t)m->config.D);
     if (tl_config_after(&m->config)) a->out[1] = tl_arena_floats(arena, (size_t)size->max_rows * (size_t)m->config.D);
-    if (size->max_rank > 0)
-        a->low[tl_model_module(m, TL_DOWN, &first, &last)] =
-            tl_arena_floats(arena, (size_t)size->max_rows * (size_t)size->max_rank);
+    if (size->max_rank > 0 && down >= 0)
+        a->low[down] = tl_arena_floats(arena, (size_t)size->max_rows * (size_t)size->max_rank);
 }
 
 static void rest_layout(tl_layer_acts *a, tl_arena *arena, const tl_model *m, const tl_acts_size *size)
@@ -51,8 +51,8 @@ static void rest_layout(tl_layer_acts *a, tl_arena *arena, const tl_model *m, co
     a->lse = tl_arena_floats(arena, N * (size_t)c->H);
     a->mid = tl_arena_floats(arena, N * D);
     if (tl_config_after(c)) a->out[0] = tl_arena_floats(arena, N * D);
-    a->gate = tl_config_gated(c) ? tl_arena_floats(arena, N * F) : NULL;
-    a->up = tl_arena_floats(arena, N * F);
+    a->gate = tl_config_gated(c) && !c->E ? tl_arena_floats(arena, N * F) : NULL;
+    if (!c->E) a->up = tl_arena_floats(arena, N * F);
     for (int i = 0; size->max_rank > 0 && i < tl_family_modules(c->family); i++)
         if (i != tl_model_module(m, TL_DOWN, &first, &last))
             a->low[i] = tl_arena_floats(arena, N * (size_t)size->max_rank);
@@ -94,6 +94,7 @@ static void layout(tl_acts *a, tl_arena *arena, const tl_model *m, const tl_acts
         a->q_rstd = tl_arena_floats(arena, N * (size_t)c->H);
         a->k_rstd = tl_arena_floats(arena, N * (size_t)c->G);
     }
+    if (c->E) tl_experts_lay(&a->experts, arena, c, size->max_rows, size->training);
     if (size->max_segments > 0) {
         size_t pages = N / TL_PAGE + (size_t)size->max_segments;
         a->pages.k = tl_arena_floats(arena, pages * tl_page_k(c->G, c->h));
@@ -112,7 +113,7 @@ static void layout(tl_acts *a, tl_arena *arena, const tl_model *m, const tl_acts
     a->logits = tl_arena_floats(arena, C * (size_t)c->V);
     size_t logits_end = tl_arena_mark(arena);
     tl_arena_rewind(arena, mark);
-    a->hidden = tl_arena_floats(arena, N * F);
+    if (!c->E) a->hidden = tl_arena_floats(arena, N * F);
     if (size->training) {
         a->dx = tl_arena_floats(arena, N * D);
         a->dq = tl_arena_floats(arena, N * Q);
@@ -188,7 +189,7 @@ int tl_model_module(const tl_model *m, int linear, bool *first, bool *last)
         *last = j == module[i].count - 1;
         return i;
     }
-    assert(!"every product belongs to a module");
+    *first = *last = false;
     return -1;
 }
 
@@ -391,9 +392,25 @@ static void activate(const tl_model *m, tl_stream *s, float *y, const tl_layer_a
     }
 }
 
+/* next = mid + what the experts make of its norm. */
+static void expert_block(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_acts *acts, int l, float *next)
+{
+    const tl_config *c = &m->config;
+    const tl_layer_acts *a = &acts->layers[l];
+    size_t n = (size_t)b->N * (size_t)c->D;
+    assert(c->order == TL_ORDER_BEFORE && !tl_scales(c->residual_scale));
+    tl_experts(m, s, &acts->experts, l, tl_layer_input(m, s, b, acts, l, 2, a->mid), b->N);
+    memcpy(next, a->mid, n * sizeof *next);
+    m->backend->add(s, next, acts->experts.out, 1, n);
+}
+
 static void hidden_block(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_acts *acts, int l, float *next)
 {
     tl_layer_acts *a = &acts->layers[l];
+    if (m->config.E) {
+        expert_block(m, s, b, acts, l, next);
+        return;
+    }
     rise(m, s, b, acts, l);
     activate(m, s, acts->hidden, a, (size_t)b->N * (size_t)m->config.F);
     join(m, s, b, acts, l, TL_DOWN, next, acts->hidden, a->mid);
@@ -402,7 +419,7 @@ static void hidden_block(const tl_model *m, tl_stream *s, const tl_batch *b, con
 void tl_layer_again(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_acts *acts, int layer)
 {
     attention_block(m, s, b, acts, layer);
-    rise(m, s, b, acts, layer);
+    if (!m->config.E) rise(m, s, b, acts, layer);
 }
 
 void tl_forward(const tl_model *m, tl_stream *s, const tl_batch *b, tl_acts *acts)

@@ -53,6 +53,7 @@ static const tl_name layer_names[] = {
     ROW("blk.%d.attn_v.bias",        bias[TL_V]),
     ROW("blk.%d.attn_q_norm.weight", q_norm),
     ROW("blk.%d.attn_k_norm.weight", k_norm),
+    ROW("blk.%d.ffn_gate_inp.weight", router),
     BESIDES_QKV_AND_UP,
     GATE_AND_UP,
     { 0 }
@@ -68,6 +69,14 @@ static const tl_name phi3_layer_names[] = {
     { 0 }
 };
 #undef AT
+
+#define STACK(stored, member) { stored, offsetof(tl_expert, member), TL_FORM_STACKED, 0, 1 }
+static const tl_name expert_names[] = {
+    STACK("blk.%d.ffn_gate_exps.weight", gate),
+    STACK("blk.%d.ffn_up_exps.weight",   up),
+    STACK("blk.%d.ffn_down_exps.weight", down),
+    { 0 }
+};
 
 #define SIZES                                                                        \
     { "block_count",             "num_hidden_layers",       TL_GGUF_WHOLE, true,  false }, \
@@ -88,6 +97,16 @@ static const tl_name phi3_layer_names[] = {
 
 static const tl_gguf_field llama_fields[] = { SIZES, SHARED_HEADS, RMS_EPS, { 0 } };
 static const tl_gguf_field phi3_fields[] = { SIZES, SHARED_HEADS, RMS_EPS, WINDOW, { 0 } };
+
+#define EXPERTS(count)                                                               \
+    { "expert_count",               count,                 TL_GGUF_WHOLE, true,  false }, \
+    { "expert_used_count",          "num_experts_per_tok", TL_GGUF_WHOLE, true,  false }
+static const tl_gguf_field mixtral_fields[] = { SIZES, SHARED_HEADS, RMS_EPS, EXPERTS("num_local_experts"), { 0 } };
+static const tl_gguf_field qwen3_moe_fields[] = {
+    SIZES, SHARED_HEADS, RMS_EPS, EXPERTS("num_experts"),
+    { "expert_feed_forward_length", "moe_intermediate_size", TL_GGUF_WHOLE, true,  false },
+    { 0 }
+};
 
 static const tl_gguf_field granite_fields[] = {
     SIZES, SHARED_HEADS, RMS_EPS,
@@ -142,18 +161,20 @@ static const char *const interleaved[] = { "blk.%d.attn_q.weight", "blk.%d.attn_
 static const char *const none[] = { NULL };
 
 static const tl_gguf_architecture architectures[] = {
-    { "llama", "llama", llama_fields, layer_names, interleaved, 0 },
-    { "qwen2", "qwen2", llama_fields, layer_names, none, 0 },
-    { "qwen3", "qwen3", llama_fields, layer_names, none, 0 },
-    { "smollm3", "smollm3", llama_fields, layer_names, interleaved, 0 },
-    { "granite", "granite", granite_fields, layer_names, interleaved, 0 },
-    { "olmo2", "olmo2", llama_fields, layer_names, none, 0 },
-    { "gemma2", "gemma2", gemma2_fields, layer_names, none, 46 },
-    { "gemma3", "gemma3_text", gemma3_fields, layer_names, none, 62 },
-    { "phi3", "phi3", phi3_fields, phi3_layer_names, none, 0 },
-    { "starcoder2", "starcoder2", starcoder2_fields, layer_names, none, 0 },
-    { "gptneox", "gpt_neox", neox_fields, fused_layer_names, none, 0 },
-    { "gpt2", "gpt2", gpt2_fields, fused_layer_names, none, 0 },
+    { "llama", "llama", llama_fields, layer_names, NULL, interleaved, 0 },
+    { "qwen2", "qwen2", llama_fields, layer_names, NULL, none, 0 },
+    { "llama", "mixtral", mixtral_fields, layer_names, expert_names, interleaved, 0 },
+    { "qwen3", "qwen3", llama_fields, layer_names, NULL, none, 0 },
+    { "qwen3moe", "qwen3_moe", qwen3_moe_fields, layer_names, expert_names, none, 0 },
+    { "smollm3", "smollm3", llama_fields, layer_names, NULL, interleaved, 0 },
+    { "granite", "granite", granite_fields, layer_names, NULL, interleaved, 0 },
+    { "olmo2", "olmo2", llama_fields, layer_names, NULL, none, 0 },
+    { "gemma2", "gemma2", gemma2_fields, layer_names, NULL, none, 46 },
+    { "gemma3", "gemma3_text", gemma3_fields, layer_names, NULL, none, 62 },
+    { "phi3", "phi3", phi3_fields, phi3_layer_names, NULL, none, 0 },
+    { "starcoder2", "starcoder2", starcoder2_fields, layer_names, NULL, none, 0 },
+    { "gptneox", "gpt_neox", neox_fields, fused_layer_names, NULL, none, 0 },
+    { "gpt2", "gpt2", gpt2_fields, fused_layer_names, NULL, none, 0 },
 };
 
 const tl_gguf_architecture *tl_gguf_architecture_at(int i)

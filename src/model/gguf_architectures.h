@@ -20,11 +20,11 @@ typedef struct tl_gguf_field {
 } tl_gguf_field;
 
 typedef struct tl_gguf_architecture {
-    const char *name;            /* general.architecture, and what its keys begin with */
-    const char *model_type;      /* of the family */
-    const tl_gguf_field *fields; /* ends with key == NULL */
-    const tl_name *layer_names;
-    const char *const *interleaved; /* as in tl_layout */
+    const char *name;                          /* general.architecture, and what its keys begin with */
+    const char *model_type;                    /* of the family */
+    const tl_gguf_field *fields;               /* ends with key == NULL */
+    const tl_name *layer_names, *expert_names; /* the second of rows of experts, else NULL */
+    const char *const *interleaved;            /* as in tl_layout */
     int square_layers; /* Gemma of so many layers scales its scores by D / H, which no key says, others by the head; 0
                         */
 } tl_gguf_architecture;

@@ -52,8 +52,9 @@ int tl_model_make(tl_model **out, const tl_config *config, tl_err *err)
         m->config = *config;
         m->layers = calloc((size_t)config->L, sizeof *m->layers);
         m->memory = calloc(1, sizeof *m->memory);
+        if (config->E) m->experts = calloc((size_t)config->L * (size_t)config->E, sizeof *m->experts);
     }
-    if (!m || !m->layers || !m->memory) {
+    if (!m || !m->layers || !m->memory || (config->E && !m->experts)) {
         rc = tl_fail(err, TL_ENOMEM, "no memory for a base of %d layers", config->L);
         goto done;
     }
@@ -61,7 +62,11 @@ int tl_model_make(tl_model **out, const tl_config *config, tl_err *err)
     if (rc == 0 && config->position == TL_POSITION_ROPE) rc = make_rope(m, err);
     if (rc < 0) goto done;
     set_shapes(config, tl_model_rows, m);
-    for (int l = 0; l < config->L; l++) set_shapes(config, tl_layer_rows, &m->layers[l]);
+    for (int l = 0; l < config->L; l++) {
+        set_shapes(config, tl_layer_rows, &m->layers[l]);
+        if (config->E) m->layers[l].experts = m->experts + (size_t)l * (size_t)config->E;
+        for (int e = 0; e < config->E; e++) set_shapes(config, tl_expert_rows, &m->layers[l].experts[e]);
+    }
     *out = m;
     m = NULL;
 done:
@@ -81,6 +86,7 @@ void tl_model_free(tl_model *m)
         tl_arena_free(m->memory->rope);
     }
     free(m->memory);
+    free(m->experts);
     free(m->layers);
     free(m);
 }
@@ -114,9 +120,13 @@ int tl_model_each_row(tl_model *m, tl_weight_visit *visit, void *context)
 {
     TL_TRY(each_row(&m->config, tl_model_rows, m, "", visit, context));
     for (int l = 0; l < m->config.L; l++) {
-        char prefix[32];
+        char prefix[48];
         snprintf(prefix, sizeof prefix, "layers.%d.", l);
         TL_TRY(each_row(&m->config, tl_layer_rows, &m->layers[l], prefix, visit, context));
+        for (int e = 0; e < m->config.E; e++) {
+            snprintf(prefix, sizeof prefix, "layers.%d.experts.%d.", l, e);
+            TL_TRY(each_row(&m->config, tl_expert_rows, &m->layers[l].experts[e], prefix, visit, context));
+        }
     }
     return 0;
 }
@@ -218,6 +228,9 @@ static int make_trained(tl_model *m, const tl_unfreeze *how, tl_err *err)
 {
     size_t bytes;
     tl_arena *block = NULL;
+    if (m->config.E)
+        return tl_fail(err, TL_EUNSUPPORTED,
+                       "a base of %d experts a layer can be run and adapted, not trained as a whole", m->config.E);
     TL_TRY(measure_trained(&bytes, m, how, err));
     TL_TRY(tl_arena_create(&block, bytes, "weights and their gradients", err));
     lay_out_trained(m, block, how);
@@ -278,11 +291,14 @@ static size_t count(const tl_config *c, const tl_weight_row *row, bool products_
 
 size_t tl_model_parameters(const tl_model *m)
 {
-    return count(&m->config, tl_model_rows, false) + (size_t)m->config.L * count(&m->config, tl_layer_rows, false);
+    const tl_config *c = &m->config;
+    size_t layer = count(c, tl_layer_rows, false) + (size_t)c->E * count(c, tl_expert_rows, false);
+    return count(c, tl_model_rows, false) + (size_t)c->L * layer;
 }
 
 size_t tl_model_product_parameters(const tl_model *m)
 {
     const tl_config *c = &m->config;
-    return (size_t)c->V * (size_t)c->D + (size_t)c->L * count(c, tl_layer_rows, true);
+    size_t layer = count(c, tl_layer_rows, true) + (size_t)c->picks * count(c, tl_expert_rows, true);
+    return (size_t)c->V * (size_t)c->D + (size_t)c->L * layer;
 }

@@ -51,6 +51,11 @@ enum {
     TL_LINEARS
 };
 
+/* One of several hidden layers beside each other. */
+typedef struct tl_expert {
+    tl_weight gate, up, down; /* [F, D], [F, D], [D, F] */
+} tl_expert;
+
 typedef struct tl_layer {
     tl_weight norm1, norm1_bias;   /* before attention: [1, D] */
     tl_weight after1, after1_bias; /* after it */
@@ -59,6 +64,8 @@ typedef struct tl_layer {
     tl_weight q_norm, k_norm;      /* [1, h], or [1, H*h] and [1, G*h] */
     tl_weight linear[TL_LINEARS];  /* [O, I]; gate is absent without gating */
     tl_weight bias[TL_LINEARS];    /* [1, O] or absent */
+    tl_weight router;              /* [E, D], with experts in place of gate, up and down */
+    tl_expert *experts;            /* borrowed from the model: E, or NULL */
 } tl_layer;
 
 typedef struct tl_model {
@@ -68,6 +75,7 @@ typedef struct tl_model {
     tl_weight norm, norm_bias; /* the last norm */
     tl_weight head;            /* [V, D]; the same data and grad as tokens where tied */
     tl_layer *layers;          /* owned: L of them */
+    tl_expert *experts;        /* owned: L * E, or NULL */
     const tl_backend *backend; /* shared */
     tl_rope_table rope, local; /* owned, rotary positions only; local: of layers with a window */
     bool named;          /* the weights do not change: the base has a hash, and what was computed with it can be kept */
@@ -105,7 +113,8 @@ typedef struct tl_unfreeze {
     tl_room room;
 } tl_unfreeze;
 
-/* Make every weight trainable: copies and places for gradients in one block.  Gradients hold nothing yet. */
+/* Make every weight trainable: copies and places for gradients in one block.  Gradients hold nothing yet.  A base of
+ * experts is refused: it can be run and carry adapters. */
 int tl_model_unfreeze_as(tl_model *m, const tl_unfreeze *how, tl_err *err);
 
 /* Has that been done, and so? */

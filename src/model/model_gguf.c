@@ -29,6 +29,12 @@
 
 typedef tl_gguf_architecture architecture;
 
+/* "ARCH.key" */
+static void full_key(char out[200], const architecture *a, const char *key)
+{
+    snprintf(out, 200, "%s.%s", a->name, key);
+}
+
 static int find_architecture(const architecture **out, const tl_gguf *g, tl_err *err)
 {
     const char *name, *type;
@@ -42,21 +48,21 @@ static int find_architecture(const architecture **out, const tl_gguf *g, tl_err 
         return tl_fail(err, TL_EUNSUPPORTED, "%s: key split.count is %d: a base split into files is not supported",
                        tl_gguf_path(g), parts);
     TL_TRY(tl_gguf_string(g, "general.architecture", &name, err));
-    char known[200] = "";
+    char known[200] = "", key[200];
     for (int i = 0; tl_gguf_architecture_at(i); i++) {
         size_t used = strlen(known);
+        int experts;
         *out = tl_gguf_architecture_at(i);
-        snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", (*out)->name);
-        if (strcmp((*out)->name, name) == 0) return 0;
+        if (strcmp((*out)->name, name) == 0) { /* of those of one name, the one with experts or the one without */
+            full_key(key, *out, "expert_count");
+            TL_TRY(tl_gguf_int_or(g, key, 0, 1 << 30, 0, &experts, err));
+            if ((experts > 0) == ((*out)->expert_names != NULL)) return 0;
+        } else if (!strstr(known, (*out)->name)) {
+            snprintf(known + used, sizeof known - used, "%s%s", used ? ", " : "", (*out)->name);
+        }
     }
     return tl_fail(err, TL_EUNSUPPORTED, "%s: key general.architecture is '%.100s', supported are %s", tl_gguf_path(g),
                    name, known);
-}
-
-/* "ARCH.key" */
-static void full_key(char out[200], const architecture *a, const char *key)
-{
-    snprintf(out, 200, "%s.%s", a->name, key);
 }
 
 static int no_memory(const tl_gguf *g, tl_err *err)
@@ -240,6 +246,7 @@ static int put_found(json_t *o, const tl_gguf *g, const architecture *a, tl_err 
     bool biases = tl_gguf_find(g, "blk.0.attn_q.bias") || tl_gguf_find(g, "blk.0.attn_qkv.bias");
     rc |= json_object_set_new(o, "attention_bias", json_boolean(biases));
     rc |= json_object_set_new(o, "use_bias", json_boolean(biases));
+    if (strcmp(a->model_type, "qwen3_moe") == 0) rc |= json_object_set_new(o, "norm_topk_prob", json_true());
     rc |= json_object_set_new(o, "mlp_bias", json_boolean(tl_gguf_find(g, "blk.0.ffn_up.bias") != NULL));
     if (bos >= 0) rc |= json_object_set_new(o, "bos_token_id", json_integer(bos));
     if (eos >= 0) rc |= json_object_set_new(o, "eos_token_id", json_integer(eos));
@@ -347,6 +354,6 @@ int tl_gguf_config(tl_config *out, tl_layout *layout, const tl_gguf *g, tl_err *
             tl_fail(err, TL_EFORMAT, "%s: %d layers, and %d tensors in all", tl_gguf_path(g), out->L, tl_gguf_count(g));
     if (rc == 0) rc = check_keys(g, a, out, err);
     json_decref(o);
-    *layout = (tl_layout){ tl_gguf_model_names, a->layer_names, "", ignored, a->interleaved };
+    *layout = (tl_layout){ tl_gguf_model_names, a->layer_names, a->expert_names, "", ignored, a->interleaved };
     return rc;
 }

@@ -12,6 +12,7 @@
 /* The tensors that a file of some format must hold: tables as those of names.h, all shared. */
 typedef struct tl_layout {
     const tl_name *model_names, *layer_names; /* each ends with stored == NULL */
+    const tl_name *expert_names;              /* likewise, or NULL */
     const char *prefix;                       /* in front of stored names, which some files leave out; "": none */
     const char *const *ignored;               /* endings of stored buffers that hold no weights; ends with NULL */
     const char *const

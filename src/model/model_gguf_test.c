@@ -73,7 +73,8 @@ TEST(logits_of_every_type_and_architecture_are_those_of_transformers)
 
 TEST(logits_of_every_other_architecture_are_those_of_transformers)
 {
-    static const char *const names[] = { "llama3", "qwen3", "smollm3", "granite", "olmo2", "gpt-neox" };
+    static const char *const names[] = { "llama3", "qwen3",    "smollm3",   "granite",
+                                         "olmo2",  "gpt-neox", "qwen3-moe", "mixtral" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         print_message("  %s\n", names[i]);
         check_base(HOME "architectures.safetensors", names[i], tl_backend_all()[0]);
@@ -210,7 +211,7 @@ TEST(metadata_that_changes_the_mathematics_is_refused_by_key)
         { "llama.rope.dimension_count", 1, "is 1, supported is 2" },
         { "llama.vocab_size", 4, "is 4, supported is 3" },
         { "llama.rope.scaling.factor", 8, "is 8, supported is 1" },
-        { "llama.expert_count", 8, "is 8, supported is 0" },
+        { "llama.expert_used_count", 8, "is 8, supported is 0" },
         { "llama.attention.sliding_window", 4096, "is 4096, supported is 0" },
         { "llama.logit_scale", 0.5f, "is 0.5, which is not supported" },
         { "llama.attention.layer_norm_epsilon", 1e-5f, "not supported" },

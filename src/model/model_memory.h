@@ -39,8 +39,8 @@ int tl_model_each_row(tl_model *m, tl_weight_visit *visit, void *context);
 /* The head of a tied model is its token table. */
 void tl_model_tie(tl_model *m);
 
-/* A name from a family's table, the layer put in; cut where it does not fit. */
-void tl_name_print(char *out, size_t size, const char *pattern, int layer);
+/* A name from a family's table, the layer and the expert put in where it has places; cut where it does not fit. */
+void tl_name_print(char *out, size_t size, const char *pattern, int layer, int expert);
 
 /* The weights of ours that lie in one stored tensor, and its shape. */
 typedef struct tl_group {

@@ -55,11 +55,30 @@ static const char *shape_text(char out[60], size_t rows, size_t cols, bool vecto
     return out;
 }
 
+static int check_type(const loader *l, const tl_stored *t, const tl_group *g, tl_err *err)
+{
+    tl_form form = g->name->form;
+    bool blocks = tl_block_readable(t->dtype) && !g->vector && (form == TL_FORM_ROWS || form == TL_FORM_STACKED);
+    if (t->dtype != TL_DTYPE_F32 && t->dtype != TL_DTYPE_F16 && t->dtype != TL_DTYPE_BF16 && !blocks)
+        return tl_fail(err, TL_EUNSUPPORTED, "%s: tensor %s is stored as %s, supported are F32, F16 and BF16%s", l->dir,
+                       t->name, tl_dtype_name(t->dtype), l->gguf && !g->vector ? " and blocks" : "");
+    return 0;
+}
+
+static int check_stacked(const loader *l, const tl_stored *t, const tl_group *g, tl_err *err)
+{
+    size_t E = (size_t)l->m->config.E;
+    if (t->n_dims == 3 && t->dims[0] == E && t->dims[1] == g->O && t->dims[2] == g->I) return check_type(l, t, g, err);
+    return tl_fail(err, TL_ESHAPE, "%s: tensor %s has %d dimensions and %zu rows, %s wants [%zu, %zu, %zu]", l->dir,
+                   t->name, t->n_dims, t->dims[0], l->settings, E, g->O, g->I);
+}
+
 static int check_stored(const loader *l, const tl_stored *t, const tl_group *g, tl_err *err)
 {
     bool turned = g->name->form == TL_FORM_TRANSPOSED;
     size_t rows = turned ? g->I : g->O, cols = turned ? g->O : g->I;
     char found[60], wanted[60];
+    if (g->name->form == TL_FORM_STACKED) return check_stacked(l, t, g, err);
     bool as_wanted =
         g->vector ? t->n_dims == 1 && t->dims[0] == g->O : t->n_dims == 2 && t->dims[0] == rows && t->dims[1] == cols;
     if (!as_wanted && (t->n_dims < 1 || t->n_dims > 2))
@@ -69,11 +88,7 @@ static int check_stored(const loader *l, const tl_stored *t, const tl_group *g, 
         return tl_fail(err, TL_ESHAPE, "%s: tensor %s is %s, %s wants %s", l->dir, t->name,
                        shape_text(found, t->dims[0], t->n_dims == 2 ? t->dims[1] : 1, t->n_dims == 1), l->settings,
                        shape_text(wanted, g->vector ? g->O : rows, cols, g->vector));
-    bool blocks = tl_block_readable(t->dtype) && !g->vector && g->name->form == TL_FORM_ROWS;
-    if (t->dtype != TL_DTYPE_F32 && t->dtype != TL_DTYPE_F16 && t->dtype != TL_DTYPE_BF16 && !blocks)
-        return tl_fail(err, TL_EUNSUPPORTED, "%s: tensor %s is stored as %s, supported are F32, F16 and BF16%s", l->dir,
-                       t->name, tl_dtype_name(t->dtype), l->gguf && !g->vector ? " and blocks" : "");
-    return 0;
+    return check_type(l, t, g, err);
 }
 
 /* NaN and infinity are the numbers whose exponent is all ones. */
@@ -181,14 +196,15 @@ static int interleaved_width(const loader *l, const tl_name *name)
     return 0;
 }
 
-/* Give each weight of the group its data. */
-static void place(loader *l, const tl_stored *t, const tl_group *g)
+/* Give each weight of the group its data; expert: whose part of a stacked tensor it is. */
+static void place(loader *l, const tl_stored *t, const tl_group *g, int expert)
 {
     row_order order = { .h = interleaved_width(l, g->name) };
+    if (g->name->form == TL_FORM_STACKED) order.start = (size_t)expert * g->O;
     for (int p = 0; p < g->name->parts; p++) {
         tl_weight *w = g->weights[p];
         size_t O = (size_t)(g->vector ? w->cols : w->rows), I = g->I;
-        tl_form form = g->name->form;
+        tl_form form = g->name->form == TL_FORM_STACKED ? TL_FORM_ROWS : g->name->form;
         w->dtype = form == TL_FORM_TRANSPOSED || form == TL_FORM_LESS_ONE ? TL_DTYPE_F32 : type_in_memory(t, g->vector);
         if (form == TL_FORM_BY_HEADS) order = (row_order){ .h = l->m->config.h, .by_heads = &g->name[p] };
         if (form == TL_FORM_TRANSPOSED) { /* from numbers only: check_stored has seen to it */
@@ -216,29 +232,36 @@ static const tl_stored *find(const loader *l, const char *name)
     return !t && n > 0 && strncmp(name, prefix, n) == 0 ? stored_find(l, name + n) : t;
 }
 
-static int load_table(loader *l, const tl_name *name, const tl_weight_row *rows, void *owner, int layer, tl_err *err)
+/* expert: which one's table it is; 0 for others. */
+static int load_table(loader *l, const tl_name *name, const tl_weight_row *rows, void *owner, int layer, int expert,
+                      tl_err *err)
 {
     for (; name->stored; name += name->parts) {
         tl_group g;
         if (!tl_group_take(&g, &l->m->config, name, rows, owner)) continue;
         char stored[TL_NAME_MAX];
-        tl_name_print(stored, sizeof stored, name->stored, layer);
+        tl_name_print(stored, sizeof stored, name->stored, layer, expert);
         const tl_stored *t = find(l, stored);
         if (!t) return tl_fail(err, TL_EFORMAT, "%s: tensor %s is missing", l->dir, stored);
-        if (l->measuring) TL_TRY(check_stored(l, t, &g, err));
-        if (l->measuring && !tl_stored_finite(t))
+        bool again = name->form == TL_FORM_STACKED && expert > 0; /* the first one has looked at all of it */
+        if (l->measuring && !again) TL_TRY(check_stored(l, t, &g, err));
+        if (l->measuring && !again && !tl_stored_finite(t))
             return tl_fail(err, TL_ENUMERIC, "%s: tensor %s holds NaN or infinity", l->dir, t->name);
-        if (!l->measuring) l->claimed[l->n_claimed++] = t;
-        place(l, t, &g);
+        if (!l->measuring && !again) l->claimed[l->n_claimed++] = t;
+        place(l, t, &g, expert);
     }
     return 0;
 }
 
 static int load_tables(loader *l, tl_err *err)
 {
-    TL_TRY(load_table(l, l->layout.model_names, tl_model_rows, l->m, 0, err));
-    for (int i = 0; i < l->m->config.L; i++)
-        TL_TRY(load_table(l, l->layout.layer_names, tl_layer_rows, &l->m->layers[i], i, err));
+    TL_TRY(load_table(l, l->layout.model_names, tl_model_rows, l->m, 0, 0, err));
+    for (int i = 0; i < l->m->config.L; i++) {
+        tl_layer *y = &l->m->layers[i];
+        TL_TRY(load_table(l, l->layout.layer_names, tl_layer_rows, y, i, 0, err));
+        for (int e = 0; e < l->m->config.E; e++)
+            TL_TRY(load_table(l, l->layout.expert_names, tl_expert_rows, &y->experts[e], i, e, err));
+    }
     return 0;
 }
 
@@ -326,7 +349,7 @@ static int open_dir(loader *l, tl_err *err)
     TL_TRY(tl_safetensors_open(&l->m->memory->file, l->dir, err));
     const tl_family *f = config.family;
     l->file = l->m->memory->file;
-    l->layout = (tl_layout){ f->model_names, f->layer_names, f->prefix, f->ignored, nothing };
+    l->layout = (tl_layout){ f->model_names, f->layer_names, f->expert_names, f->prefix, f->ignored, nothing };
     l->settings = "config.json";
     return load(l, err);
 }

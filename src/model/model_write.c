@@ -39,6 +39,7 @@ static size_t place_of(const tl_group *g, int p, size_t start, size_t o, size_t 
         return tl_by_heads(o, p, g->name->parts, h) * g->I + i;
     case TL_FORM_ROWS:
     case TL_FORM_LESS_ONE:
+    case TL_FORM_STACKED: /* of no family's own files */
         break;
     }
     return (start + o) * g->I + i;
@@ -59,7 +60,7 @@ static void fill(void *data, tl_dtype dtype, const tl_group *g, int h)
     }
 }
 
-static void add_group(writer *w, const tl_group *g, int layer)
+static void add_group(writer *w, const tl_group *g, int layer, int expert)
 {
     const tl_weight *first = g->weights[0];
     size_t n = g->O * g->I;
@@ -73,7 +74,7 @@ static void add_group(writer *w, const tl_group *g, int layer)
         return;
     }
     if (data) fill(data, dtype, g, w->m->config.h);
-    tl_name_print(name, TL_NAME_MAX, g->name->stored, layer);
+    tl_name_print(name, TL_NAME_MAX, g->name->stored, layer, expert);
     tl_stored *t = &w->tensors[w->n++];
     *t = (tl_stored){ .name = name, .dtype = dtype, .n_dims = g->vector ? 1 : 2 };
     t->dims[0] = turned ? g->I : g->O;
@@ -82,19 +83,23 @@ static void add_group(writer *w, const tl_group *g, int layer)
     t->bytes = n * tl_dtype_size(dtype);
 }
 
-static void add_table(writer *w, const tl_name *name, const tl_weight_row *rows, void *owner, int layer)
+static void add_table(writer *w, const tl_name *name, const tl_weight_row *rows, void *owner, int layer, int expert)
 {
     for (; name->stored; name += name->parts) {
         tl_group g;
-        if (tl_group_take(&g, &w->m->config, name, rows, owner)) add_group(w, &g, layer);
+        if (tl_group_take(&g, &w->m->config, name, rows, owner)) add_group(w, &g, layer, expert);
     }
 }
 
 static void add_tables(writer *w)
 {
     const tl_family *f = w->m->config.family;
-    add_table(w, f->model_names, tl_model_rows, (void *)w->m, 0);
-    for (int i = 0; i < w->m->config.L; i++) add_table(w, f->layer_names, tl_layer_rows, &w->m->layers[i], i);
+    add_table(w, f->model_names, tl_model_rows, (void *)w->m, 0, 0);
+    for (int i = 0; i < w->m->config.L; i++) {
+        tl_layer *y = &w->m->layers[i];
+        add_table(w, f->layer_names, tl_layer_rows, y, i, 0);
+        for (int e = 0; e < w->m->config.E; e++) add_table(w, f->expert_names, tl_expert_rows, &y->experts[e], i, e);
+    }
 }
 
 static int write_config(const tl_model *m, const char *dir, tl_dtype dtype, tl_err *err)

@@ -43,9 +43,19 @@ static bool qk_norm(const tl_config *c)
     return c->qk_norm != TL_QK_NORM_NONE;
 }
 
+static bool dense(const tl_config *c)
+{
+    return c->E == 0;
+}
+
+static bool experts(const tl_config *c)
+{
+    return c->E > 0;
+}
+
 static bool gated(const tl_config *c)
 {
-    return tl_config_gated(c);
+    return dense(c) && tl_config_gated(c);
 }
 
 static bool qkv_bias(const tl_config *c)
@@ -98,14 +108,24 @@ const tl_weight_row tl_layer_rows[] = {
     { "after1.bias",   AT(after1_bias),     '1', 'D', false, true,  after_bias },
     { "norm2.weight",  AT(norm2),           '1', 'D', false, false, before },
     { "norm2.bias",    AT(norm2_bias),      '1', 'D', false, false, before_bias },
+    { "router.weight", AT(router),          'E', 'D', false, false, experts },
     { "gate.weight",   AT(linear[TL_GATE]), 'F', 'D', false, false, gated },
     { "gate.bias",     AT(bias[TL_GATE]),   '1', 'F', false, false, gate_bias },
-    { "up.weight",     AT(linear[TL_UP]),   'F', 'D', false, false, NULL },
+    { "up.weight",     AT(linear[TL_UP]),   'F', 'D', false, false, dense },
     { "up.bias",       AT(bias[TL_UP]),     '1', 'F', false, false, mlp_bias },
-    { "down.weight",   AT(linear[TL_DOWN]), 'D', 'F', true,  false, NULL },
+    { "down.weight",   AT(linear[TL_DOWN]), 'D', 'F', true,  false, dense },
     { "down.bias",     AT(bias[TL_DOWN]),   '1', 'D', false, false, mlp_bias },
     { "after2.weight", AT(after2),          '1', 'D', false, false, after },
     { "after2.bias",   AT(after2_bias),     '1', 'D', false, false, after_bias },
+    { 0 }
+};
+#undef AT
+
+#define AT(member) offsetof(tl_expert, member)
+const tl_weight_row tl_expert_rows[] = {
+    { "gate.weight", AT(gate), 'F', 'D', false, false, NULL },
+    { "up.weight",   AT(up),   'F', 'D', false, false, NULL },
+    { "down.weight", AT(down), 'D', 'F', true,  false, NULL },
     { 0 }
 };
 #undef AT

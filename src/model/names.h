@@ -22,8 +22,8 @@ typedef struct tl_weight_row {
     bool (*wanted)(const tl_config *c); /* does such a base have it?  NULL: always */
 } tl_weight_row;
 
-/* Each ends with name == NULL. */
-extern const tl_weight_row tl_model_rows[], tl_layer_rows[];
+/* Each ends with name == NULL.  Of an expert's, offset is in tl_expert. */
+extern const tl_weight_row tl_model_rows[], tl_layer_rows[], tl_expert_rows[];
 
 static inline bool tl_weight_row_wanted(const tl_weight_row *row, const tl_config *c)
 {
@@ -41,12 +41,13 @@ typedef enum tl_form {
     TL_FORM_TRANSPOSED, /* [I, O], as GPT-2's Conv1D does */
     TL_FORM_BY_HEADS,   /* the rows of its parts in turn, a head's at a time, as GPT-NeoX's query_key_value */
     TL_FORM_LESS_ONE,   /* gains stored as what they differ from one by, as Gemma's */
+    TL_FORM_STACKED,    /* [E, O, I]: the matrices of all experts */
 } tl_form;
 
 /* The stored tensor that fills a weight of ours.  parts > 1: it holds several of ours one after the other along their
  * output, this one being the part-th; such rows stand together in the table, in order. */
 typedef struct tl_name {
-    const char *stored; /* "model.layers.%d.self_attn.q_proj.weight"; a %d takes the layer */
+    const char *stored; /* "model.layers.%d.self_attn.q_proj.weight"; a %d takes the layer, a second the expert */
     size_t offset;      /* of the weight's tl_weight_row */
     tl_form form;
     int part, parts; /* 0, 1 for a tensor of its own */
@@ -80,6 +81,7 @@ struct tl_family {
     const char *prefix;       /* "model.": in front of every stored name but the head's; some files go without */
     const char *layer_path;   /* "model.layers.%d.": the module path of a layer */
     const tl_name *model_names, *layer_names; /* each ends with stored == NULL */
+    const tl_name *expert_names;              /* likewise; NULL: it has none */
     const tl_module *modules;                 /* ends with name == NULL */
     const char *const *ignored;               /* endings of stored buffers that hold no weights; ends with NULL */
     bool fan_in_fan_out;                      /* PEFT's word for transposed weights */
@@ -98,7 +100,7 @@ struct tl_family {
 
 extern const tl_family tl_family_llama, tl_family_mistral, tl_family_qwen2, tl_family_qwen3, tl_family_smollm3,
     tl_family_granite, tl_family_olmo2, tl_family_gemma2, tl_family_gemma3, tl_family_phi3, tl_family_gpt2,
-    tl_family_gpt_neox, tl_family_starcoder2;
+    tl_family_gpt_neox, tl_family_starcoder2, tl_family_qwen3_moe, tl_family_mixtral;
 
 /* The i-th family, or NULL after the last. */
 const tl_family *tl_family_at(int i);
@@ -118,8 +120,8 @@ enum {
     TL_POSITIONS_MAX = 1 << 20,
 };
 
-/* The size a dimension letter stands for: D F V T as in backend.h, Q = H*h, K = G*h, q and k the widths that the norms
- * of queries and keys have, and 1. */
+/* The size a dimension letter stands for: D F V T as in backend.h, Q = H*h, K = G*h, E experts, q and k the
+ * widths that the norms of queries and keys have, and 1. */
 int tl_config_dimension(const tl_config *c, char letter);
 
 /* A JSON number for a float: the shortest that reads back to it, so that 1e-05 stays 1e-05. */

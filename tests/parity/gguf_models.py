@@ -83,7 +83,7 @@ def expressible(family, r):
     c = parity.FAMILIES[family][0](r)
     for key in ("layer_types", "no_rope_layers", "no_rope_layer_interval", "use_sliding_window", "max_window_layers"):
         c.pop(key, None)
-    if family in ("mistral", "qwen2", "qwen3", "smollm3"):
+    if family in ("mistral", "qwen2", "qwen3", "smollm3", "qwen3_moe", "mixtral"):
         c["sliding_window"] = None
     if family.startswith("gemma"):
         c["query_pre_attn_scalar"] = c["head_dim"]
@@ -93,6 +93,8 @@ def expressible(family, r):
         c["attention_bias"] = family == "gpt_neox"
     if family == "gpt_neox":
         c["hidden_act"] = "gelu"
+    if family == "qwen3_moe":
+        c.update(norm_topk_prob=True, attention_bias=False)
     if family == "starcoder2":
         c["hidden_act"] = "gelu_pytorch_tanh"
     scheme = c.get("rope_parameters", {})
@@ -108,6 +110,7 @@ def any_family(family):
     def maker(name, _, r, golden):
         g = torch.Generator().manual_seed(r.randrange(1 << 30))
         config = AutoConfig.for_model(family, **expressible(family, r))
+        config._experts_implementation = "eager"
         model = AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
         parity.randomize(model.named_parameters(), g, 0.0 if family.startswith("gemma") else 1.0)
         architectures.write(model, os.path.join(make.OUT, name + ".gguf"), lambda _, columns: r.choice(
@@ -119,7 +122,7 @@ def any_family(family):
 
 
 OTHERS = ["mistral", "llama", "qwen3", "smollm3", "granite", "olmo2", "gemma2", "gemma3_text", "phi3", "starcoder2",
-          "gpt_neox"]
+          "gpt_neox", "qwen3_moe", "mixtral"]
 
 
 def main():

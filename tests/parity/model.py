@@ -172,6 +172,25 @@ def starcoder2(r):
     return c
 
 
+def experts(r, c):
+    count = r.randint(2, 9)
+    return dict(c, num_local_experts=count, num_experts_per_tok=r.randint(1, min(3, count)))
+
+
+def qwen3_moe(r):
+    c = dict(shape(r, head=2 * r.randint(2, 20)), rope_parameters=rope(r, ("yarn",), 0), attention_bias=maybe(r),
+             moe_intermediate_size=r.randint(3, 30), norm_topk_prob=maybe(r, 0.5), tie_word_embeddings=maybe(r))
+    if maybe(r):
+        c.update(use_sliding_window=True, sliding_window=window(r))
+    return experts(r, c)
+
+
+def mixtral(r):
+    head = 2 * r.randint(2, 20)
+    return experts(r, dict(shape(r, head=head), rope_parameters=rope(r, STRETCHED, head // 2),
+                           sliding_window=r.choice([None, window(r)]), tie_word_embeddings=maybe(r)))
+
+
 def gpt2(r):
     heads = r.randint(1, 4)
     return dict(vocab_size=r.randint(20, 300), n_embd=heads * r.randint(3, 20), n_layer=r.randint(1, 3), n_head=heads,
@@ -193,6 +212,8 @@ FAMILIES = {
     "gpt2": (gpt2, ["c_attn", "attn.c_proj", "c_fc", "mlp.c_proj"]),
     "gpt_neox": (gpt_neox, ["query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h"]),
     "starcoder2": (starcoder2, ["q_proj", "k_proj", "v_proj", "o_proj", "c_fc", "c_proj"]),
+    "qwen3_moe": (qwen3_moe, LLAMA[:4]),
+    "mixtral": (mixtral, LLAMA[:4]),
 }
 
 
@@ -246,7 +267,7 @@ def compare(o, copier, family, seed, dtype, home, found):
     g = torch.Generator().manual_seed(r.randrange(1 << 30))
     settings, targets = FAMILIES[family]
     config = AutoConfig.for_model(family, **settings(r))
-    config._attn_implementation = "eager"
+    config._experts_implementation = "eager"  # the other one wants widths that are multiples of four
     model = AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
     randomize(model.named_parameters(), g, 0.0 if family.startswith("gemma") else 1.0)
     base, adapter, merged, written = (os.path.join(home, x) for x in ("base", "adapter", "merged", "written"))
@@ -263,9 +284,12 @@ def compare(o, copier, family, seed, dtype, home, found):
     os.mkdir(written)
     run([copier, base, written], name)
     again = AutoModelForCausalLM.from_pretrained(written, attn_implementation="eager", dtype=torch.float32).eval()
+    again.config._experts_implementation = "eager"
     found.check(f"{name}, written", theirs(again, tokens), wanted, 1e-6)
 
     lora_targets = r.choice(["all-linear", r.sample(targets, r.randint(1, len(targets)))])
+    if lora_targets == "all-linear" and family in ("qwen3_moe", "mixtral"):
+        lora_targets = targets  # peft would adapt the tensors of all experts as parameters
     rank = r.randint(1, 9)
     lora = get_peft_model(copy.deepcopy(model), LoraConfig(
         r=rank, lora_alpha=r.randint(1, 2 * rank), use_rslora=maybe(r), target_modules=lora_targets,

@@ -23,8 +23,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 N = 37
 ARCHITECTURES = {"llama": "LLAMA", "mistral": "LLAMA", "qwen2": "QWEN2", "qwen3": "QWEN3", "smollm3": "SMOLLM3",
                  "granite": "GRANITE", "olmo2": "OLMO2", "gemma2": "GEMMA2", "gemma3_text": "GEMMA3", "phi3": "PHI3",
-                 "starcoder2": "STARCODER2", "gpt_neox": "GPTNEOX"}
-REORDERED = {"llama", "mistral", "smollm3", "granite"}
+                 "starcoder2": "STARCODER2", "gpt_neox": "GPTNEOX", "qwen3_moe": "QWEN3MOE", "mixtral": "LLAMA"}
+REORDERED = {"llama", "mistral", "mixtral", "smollm3", "granite"}
 
 
 def interleaved(x, heads):
@@ -54,7 +54,7 @@ def add_keys(w, c):
     w.add_rope_freq_base(rope["rope_theta"])
     if family != "gpt_neox":
         w.add_head_count_kv(c.num_key_value_heads)
-    if family in ("qwen3", "gemma2", "gemma3_text", "llama", "mistral"):
+    if family in ("qwen3", "qwen3_moe", "gemma2", "gemma3_text", "llama", "mistral", "mixtral"):
         w.add_key_length(head)
         w.add_value_length(head)
     if family not in ("gemma2", "gemma3_text", "qwen3"):
@@ -65,6 +65,11 @@ def add_keys(w, c):
         w.add_layer_norm_rms_eps(c.rms_norm_eps)
     if family == "gpt_neox":
         w.add_parallel_residual(c.use_parallel_residual)
+    if family in ("qwen3_moe", "mixtral"):
+        w.add_expert_count(c.num_local_experts)
+        w.add_expert_used_count(c.num_experts_per_tok)
+    if family == "qwen3_moe":
+        w.add_expert_feed_forward_length(c.moe_intermediate_size)
     if family == "granite":
         w.add_attention_scale(c.attention_multiplier)
         w.add_embedding_scale(c.embedding_multiplier)
@@ -104,6 +109,29 @@ def add_keys(w, c):
         w.add_tensor("rope_freqs.weight", np.array(factors, dtype=np.float32))
 
 
+def stored(x, kind):
+    """What goes into the file, and the numbers in it."""
+    if kind == T.F32:
+        return x, x
+    data = quantize(np.ascontiguousarray(x), kind)
+    return data, data.astype(np.float32) if kind == T.F16 else dequantize(data, kind)
+
+
+def add_experts(w, name, p, kind_of):
+    """One parameter of transformers' for all experts, gate and up together or down, as GGUF's tensors."""
+    layer = name.split(".")[2]
+    x, pieces = p.detach().float().numpy(), {"down": slice(None)}
+    if name.endswith("gate_up_proj"):
+        F = x.shape[1] // 2
+        pieces = {"gate": slice(0, F), "up": slice(F, 2 * F)}
+    for piece, rows in pieces.items():
+        stored_name = f"blk.{layer}.ffn_{piece}_exps.weight"
+        kind = kind_of(stored_name, x.shape[2])
+        data, values = stored(np.ascontiguousarray(x[:, rows]), kind)
+        p.data[:, rows] = torch.from_numpy(np.ascontiguousarray(values))
+        w.add_tensor(stored_name, data, raw_dtype=kind)
+
+
 def write(model, path, kind_of):
     """model as a GGUF file, its matrices in the type that kind_of(name, columns) gives; the model's numbers become those
     of the file."""
@@ -114,13 +142,15 @@ def write(model, path, kind_of):
     w.add_name("base")
     add_keys(w, c)
     for name, p in model.named_parameters():
+        if ".experts." in name:
+            add_experts(w, name, p, kind_of)
+            continue
         stored_name = names.get_name(name, try_suffixes=(".weight", ".bias"))
         assert stored_name, name
         x, kind = p.detach().float().numpy(), T.F32
         if x.ndim == 2:
             kind = kind_of(stored_name, x.shape[1])
-            x = dequantize(quantize(x, kind), kind) if kind not in (T.F32, T.F16) else x.astype(
-                np.float16 if kind == T.F16 else np.float32).astype(np.float32)
+            x = stored(x, kind)[1]
             p.data = torch.from_numpy(np.ascontiguousarray(x))
         if c.model_type in REORDERED and (".q_proj." in name or ".k_proj." in name):
             x = interleaved(x, c.num_attention_heads if ".q_proj." in name else c.num_key_value_heads)
@@ -128,8 +158,7 @@ def write(model, path, kind_of):
             x = one_after_the_other(x, c.num_attention_heads)
         if c.model_type.startswith("gemma") and name.endswith("norm.weight"):
             x = x + 1
-        data = quantize(np.ascontiguousarray(x), kind) if x.ndim == 2 else np.ascontiguousarray(x)
-        w.add_tensor(stored_name, data, raw_dtype=kind)
+        w.add_tensor(stored_name, stored(np.ascontiguousarray(x), kind)[0], raw_dtype=kind)
     w.write_header_to_file()
     w.write_kv_data_to_file()
     w.write_tensors_to_file()
@@ -167,6 +196,9 @@ BASES = {
                               "long_factor": [3.0, 9.0], "partial_rotary_factor": 0.5})),
     "starcoder2": ("starcoder2", dict(sliding_window=12)),
     "gpt-neox": ("gpt_neox", dict(num_attention_heads=2, rotary_pct=0.25)),
+    "qwen3-moe": ("qwen3_moe", dict(head_dim=8, moe_intermediate_size=7, num_experts=8, num_experts_per_tok=3,
+                                    norm_topk_prob=True)),
+    "mixtral": ("mixtral", dict(num_local_experts=4, intermediate_size=9, head_dim=4)),
 }
 
 
@@ -178,6 +210,7 @@ def main():
         if family == "gpt_neox":
             settings.pop("num_key_value_heads")
         config = AutoConfig.for_model(family, **settings)
+        config._experts_implementation = "eager"
         model = AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
         randomize(model, g)
         write(model, os.path.join(HERE, name + ".gguf"), lambda _, columns: T.F16)

@@ -24,8 +24,8 @@ from safetensors.torch import load_file, save_file
 from transformers import (
     Gemma2Config, Gemma2ForCausalLM, Gemma3ForCausalLM, Gemma3TextConfig, GPT2Config, GPT2LMHeadModel, GPTNeoXConfig,
     GPTNeoXForCausalLM, GraniteConfig, GraniteForCausalLM, LlamaConfig, LlamaForCausalLM, MistralConfig,
-    MistralForCausalLM, Olmo2Config, Olmo2ForCausalLM, Phi3Config, Phi3ForCausalLM, Qwen2Config, Qwen2ForCausalLM,
-    Qwen3Config, Qwen3ForCausalLM, SmolLM3Config, SmolLM3ForCausalLM, Starcoder2Config, Starcoder2ForCausalLM)
+    MistralForCausalLM, MixtralConfig, MixtralForCausalLM, Olmo2Config, Olmo2ForCausalLM, Phi3Config, Phi3ForCausalLM, Qwen2Config, Qwen2ForCausalLM,
+    Qwen3Config, Qwen3ForCausalLM, Qwen3MoeConfig, Qwen3MoeForCausalLM, SmolLM3Config, SmolLM3ForCausalLM, Starcoder2Config, Starcoder2ForCausalLM)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LENGTHS = (37, 11)  # one longer than a page of keys
@@ -90,6 +90,12 @@ BASES = {
         rotary_pct=0.25, attention_dropout=0.0, hidden_dropout=0.0), ["query_key_value", "dense", "dense_4h_to_h"], {}),
     "starcoder2": (Starcoder2ForCausalLM, lambda: Starcoder2Config(
         **SMALL, sliding_window=12, attention_dropout=0.0), ["k_proj", "c_fc", "c_proj"], {}),
+    # Experts: no gradients of their own, but adapters below them have.
+    "qwen3-moe": (Qwen3MoeForCausalLM, lambda: Qwen3MoeConfig(
+        **SMALL, head_dim=8, moe_intermediate_size=7, num_experts=8, num_experts_per_tok=3, norm_topk_prob=False),
+        ["q_proj", "o_proj"], {}),
+    "mixtral": (MixtralForCausalLM, lambda: MixtralConfig(
+        **{**SMALL, "intermediate_size": 9}, num_local_experts=4), ["k_proj", "v_proj", "o_proj"], {}),
 }
 
 
@@ -130,11 +136,24 @@ def stored(tensors):
     return {k: v.detach().clone().contiguous() for k, v in tensors.items()}
 
 
+def write_gradients(name, model, config, out):
+    os.makedirs(os.path.join(out, "gradients"))
+    shutil.copy(os.path.join(out, "config.json"), os.path.join(out, "gradients"))
+    gradients = stored({k: p.grad for k, p in model.named_parameters()})
+    if config.model_type.startswith("gemma"):  # reading adds one to gains, so it has to be taken off first
+        gradients = {k: g - 1 if g.dim() == 1 else g for k, g in gradients.items()}
+    if name == "gpt-neox":  # the one whose head is called otherwise on disk
+        gradients["embed_out.weight"] = gradients.pop("lm_head.weight")
+    assert set(gradients) == set(load_file(os.path.join(out, "model.safetensors")))
+    save_file(gradients, os.path.join(out, "gradients", "model.safetensors"), {"format": "pt"})
+
+
 def make(name, seed):
     kind, config, targets_of_lora, more = BASES[name]
     g = torch.Generator().manual_seed(seed)
     config = config()
     config._attn_implementation = "eager"
+    config._experts_implementation = "eager"
     model = kind(config).eval().float()
     randomize(model, g)
     out = os.path.join(HERE, name)
@@ -155,15 +174,8 @@ def make(name, seed):
     golden["greedy"], margin = greedy(model, ids.split(LENGTHS)[1])
     golden["greedy"] = golden["greedy"].int()
     assert margin > 1e-3, f"{name}: two tokens are within {margin:.1e}, another seed is wanted"
-    os.makedirs(os.path.join(out, "gradients"))
-    shutil.copy(os.path.join(out, "config.json"), os.path.join(out, "gradients"))
-    gradients = stored({k: p.grad for k, p in model.named_parameters()})
-    if config.model_type.startswith("gemma"):  # reading adds one to gains, so it has to be taken off first
-        gradients = {k: g - 1 if g.dim() == 1 else g for k, g in gradients.items()}
-    if name == "gpt-neox":  # the one whose head is called otherwise on disk
-        gradients["embed_out.weight"] = gradients.pop("lm_head.weight")
-    assert set(gradients) == set(load_file(os.path.join(out, "model.safetensors")))
-    save_file(gradients, os.path.join(out, "gradients", "model.safetensors"), {"format": "pt"})
+    if not hasattr(config, "num_experts_per_tok"):
+        write_gradients(name, model, config, out)
 
     lora = get_peft_model(model, LoraConfig(
         r=2 if config.vocab_size < 40 else 4, lora_alpha=6, target_modules=targets_of_lora, task_type="CAUSAL_LM",
