@@ -53,7 +53,7 @@ static const unsigned stretched = OF(TL_ROPE_LLAMA3) | OF(TL_ROPE_YARN) | OF(TL_
 
 static double *number_of(tl_rope *r, int i)
 {
-    return (double *)((char *)r + numbers[i].offset);
+    return (void *)((char *)r + numbers[i].offset);
 }
 
 static bool known(const char *key, tl_rope_kind kind)

@@ -35,7 +35,7 @@ static const tl_name layer_names[] = {
 
 static const tl_field fields[] = {
     TL_WHOLE("vocab_size",  V, 1, TL_VOCABULARY_MAX, NAN),
-    TL_WHOLE("n_embd",      D, 1, TL_WIDTH_MAX / 4,  NAN),
+    TL_WHOLE("n_embd",      D, 1, (double)TL_WIDTH_MAX / 4, NAN),
     TL_WHOLE("n_inner",     F, 1, TL_WIDTH_MAX,      0),
     TL_WHOLE("n_layer",     L, 1, TL_LAYERS_MAX,     NAN),
     TL_WHOLE("n_head",      H, 1, TL_HEADS_MAX,      NAN),

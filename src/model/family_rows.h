@@ -17,13 +17,14 @@
 #define TL_OF_LAYER_AS(form, stored, member) { stored, offsetof(tl_layer, member), form, 0, 1 }
 
 /* One tensor for q, k and v; for gate and up. */
+#define TL_AT(array, i) (offsetof(tl_layer, array) + (i) * sizeof(tl_weight))
 #define TL_QKV_AS(form, stored, array)                                                                                 \
-    { stored, offsetof(tl_layer, array[TL_Q]), form, 0, 3 },                                                           \
-    { stored, offsetof(tl_layer, array[TL_K]), form, 1, 3 },                                                           \
-    { stored, offsetof(tl_layer, array[TL_V]), form, 2, 3 }
+    { stored, TL_AT(array, TL_Q), form, 0, 3 },                                                                        \
+    { stored, TL_AT(array, TL_K), form, 1, 3 },                                                                        \
+    { stored, TL_AT(array, TL_V), form, 2, 3 }
 #define TL_GATE_UP(stored, array)                                                                                      \
-    { stored, offsetof(tl_layer, array[TL_GATE]), TL_FORM_ROWS, 0, 2 },                                                \
-    { stored, offsetof(tl_layer, array[TL_UP]),   TL_FORM_ROWS, 1, 2 }
+    { stored, TL_AT(array, TL_GATE), TL_FORM_ROWS, 0, 2 },                                                             \
+    { stored, TL_AT(array, TL_UP),   TL_FORM_ROWS, 1, 2 }
 
 /* Llama's tensors, which most families have. */
 #define TL_LLAMA_ATTENTION                                                                                             \

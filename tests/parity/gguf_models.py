@@ -87,6 +87,8 @@ def expressible(family, r):
         c["sliding_window"] = None
     if family.startswith("gemma"):
         c["query_pre_attn_scalar"] = c["head_dim"]
+    if family == "gemma2":  # a file without caps has the usual ones
+        c = {k: v for k, v in c.items() if v is not None or not k.endswith("softcapping")}
     if family.startswith("gemma") or family == "gpt_neox":
         c["attention_bias"] = family == "gpt_neox"
     if family == "gpt_neox":
