@@ -214,6 +214,7 @@ static int put_rope(json_t *o, const tl_gguf *g, const architecture *a, tl_err *
     full_key(key, a, "rope.scaling.type");
     TL_TRY(tl_gguf_string_or(g, key, "none", &type, err));
     json_t *scheme = json_object();
+    if (!scheme) return no_memory(g, err);
     int rc = put_factors(scheme, g, a, &found, err);
     if (rc == 0 && !found && strcmp(type, "none") != 0) rc = put_named(scheme, g, a, type, err);
     if (rc == 0 && json_object_size(scheme) > 0 && strcmp(type, "linear") != 0)
