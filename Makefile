@@ -5,6 +5,7 @@
 #   make test         install what is missing, build, run every test
 #   make lint         clang-format, clang-tidy, cppcheck (scripts/setup --dev installs them)
 #   make fuzz         libFuzzer over every reader of strangers' files, FUZZ_SECONDS=60 each
+#   make bench        speed and memory against this machine's ceilings, and peers where they are (bench/README.md)
 #   make parity       live comparison with tokenizers, transformers and peft (Python, tests/parity)
 #   make install      program, library, headers and pkg-config file under PREFIX
 #   make SAN=address,undefined test     the tests under sanitizers, in a build folder of their own
@@ -16,10 +17,11 @@ SAN     =
 BUILD  := build$(if $(filter-out gcc,$(CC)),/$(notdir $(CC)))$(if $(SAN),/san)
 
 PKGS    = jansson libcyaml libpcre2-8 libutf8proc libcrypto
+LOADED  = libcurl# its headers alone: src/io/http_curl.c loads it at run time
 WARN    = -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wwrite-strings -Wundef
 CFLAGS  = -O2 -g
 ALLCFLAGS = -std=gnu11 $(CFLAGS) $(WARN) -ffp-contract=off -fno-math-errno -fopenmp -I. -Isrc -Iinclude \
-            $(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
+            $(shell pkg-config --cflags $(PKGS) $(LOADED) 2>/dev/null) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
 LIBS    = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm
 
 # The kernels of src/backend/cpu are one source, compiled once per instruction set.
@@ -32,8 +34,10 @@ CPU     := $(filter src/backend/cpu/%,$(SRC))
 LIBSRC  := $(filter-out src/cmd/% $(CPU),$(SRC))
 CMD     := $(filter src/cmd/%,$(SRC))
 GEN     := $(shell find tools/generate -name '*.c' | sort)
-TESTSRC := $(shell find src tests tools -name '*_test.c' | sort)
+BENCH   := $(filter-out %_test.c,$(shell find bench -name '*.c' | sort))
+TESTSRC := $(shell find src tests tools bench -name '*_test.c' | sort)
 
+BENCHOBJ = $(patsubst %.c,$(BUILD)/%.o,$(filter-out bench/main.c,$(BENCH)))
 LIBOBJ  := $(LIBSRC:%.c=$(BUILD)/%.o) $(foreach isa,avx2 avx512 amx,$(CPU:%.c=$(BUILD)/$(isa)/%.o))
 TESTS   := $(foreach t,$(TESTSRC),$(BUILD)/tests/$(notdir $(t:.c=)))
 
@@ -47,6 +51,10 @@ $(BUILD)/tailor: $(CMD:%.c=$(BUILD)/%.o) $(BUILD)/libtailor.a
 	@$(CC) $(ALLCFLAGS) -o $@ $^ $(LIBS)
 
 $(BUILD)/tailor-generate: $(GEN:%.c=$(BUILD)/%.o) $(BUILD)/libtailor.a
+	@echo "  LINK $@"
+	@$(CC) $(ALLCFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/bench/bench: $(BENCH:%.c=$(BUILD)/%.o) $(BUILD)/libtailor.a
 	@echo "  LINK $@"
 	@$(CC) $(ALLCFLAGS) -o $@ $^ $(LIBS)
 
@@ -72,12 +80,16 @@ $(BUILD)/amx/%.o: %.c
 
 # A test program is one *_test.c and the library; its name is that of the file.
 define test_rule
-$(BUILD)/tests/$(notdir $(1:.c=)): $(BUILD)/$(1:.c=.o) $(BUILD)/libtailor.a
+$(BUILD)/tests/$(notdir $(1:.c=)): $(BUILD)/$(1:.c=.o) $(if $(filter bench/%,$(1)),$(BENCHOBJ)) $(BUILD)/libtailor.a
 	@mkdir -p $$(@D)
 	@echo "  LINK $$@"
-	@$(CC) $(ALLCFLAGS) -o $$@ $$^ $(LIBS) -lcmocka
+	@$(CC) $(ALLCFLAGS) -o $$@ $$^ $$(LIBS) -lcmocka
 endef
 $(foreach t,$(TESTSRC),$(eval $(call test_rule,$(t))))
+# Its server speaks TLS; the program itself has that from libcurl, which is loaded at run time.
+$(BUILD)/tests/http_test: LIBS += -lssl
+# It runs the program.
+$(BUILD)/tests/cmd_pull_test: | $(BUILD)/tailor
 
 setup:
 	@scripts/setup
@@ -91,13 +103,17 @@ test: setup
 	@$(MAKE) --no-print-directory -j2 all tests
 	@BUILD=$(BUILD) scripts/run-tests
 
-tests: $(TESTS)
+tests: $(TESTS) $(BUILD)/bench/bench
 
 lint:
 	@scripts/lint
 
 fuzz:
 	@BUILD=$(BUILD) scripts/fuzz
+
+# ARGS="--json", "--rows decode", "--quick", "--python build/bench/venv/bin/python", "--llama-bench PATH"
+bench: all $(BUILD)/bench/bench
+	@TAILOR_COMMIT=$$(git rev-parse --short HEAD 2>/dev/null) $(BUILD)/bench/bench $(ARGS)
 
 parity: all
 	@BUILD=$(BUILD) scripts/parity
@@ -114,6 +130,6 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all setup demo test tests lint fuzz parity install clean
+.PHONY: all setup demo test tests lint fuzz bench parity install clean
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

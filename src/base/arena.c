@@ -4,15 +4,20 @@
 #include "base/size.h"
 
 #include <assert.h>
+#include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/mman.h>
 
 enum {
-    ALIGN = 64
-}; /* a cache line, and the widest vector */
+    ALIGN = 64, /* a cache line, and the widest vector */
+    HUGE =
+        2 << 20, /* a huge page: matrices whose rows lie a page apart would have the CPU look up every row's address */
+    LARGE = 4 * HUGE /* from here on an arena asks for huge pages */
+};
 
 struct tl_arena {
-    char *block;     /* owned; NULL for a measuring arena */
+    void *memory;    /* owned: what the system gave, block lies in it */
+    char *block;     /* NULL for a measuring arena */
     size_t capacity; /* bytes of block */
     size_t used;
     size_t peak;
@@ -31,12 +36,17 @@ int tl_arena_create(tl_arena **out, size_t bytes, const char *name, tl_err *err)
     tl_arena *a = NULL;
     TL_TRY(arena_new(&a, err));
     a->capacity = tl_size_up(bytes ? bytes : 1, ALIGN);
-    a->block = aligned_alloc(ALIGN, a->capacity);
-    if (!a->block) {
+    const size_t align = a->capacity < LARGE ? ALIGN : HUGE;
+    size_t all;
+    /* calloc, for a large block, is fresh pages of the system's: zero without being touched. */
+    if (a->capacity >= bytes && tl_size_add(&all, a->capacity, align)) a->memory = calloc(1, all);
+    if (!a->memory) {
         free(a);
         return tl_fail(err, TL_ENOMEM, "%s: %zu bytes wanted, the system has no such block free", name, bytes);
     }
-    memset(a->block, 0, a->capacity);
+    a->block = (char *)a->memory + (align - (uintptr_t)a->memory % align);
+    if (align == HUGE)
+        madvise(a->block, a->capacity / HUGE * HUGE, MADV_HUGEPAGE); /* a wish: without it, it works too */
     *out = a;
     return 0;
 }
@@ -49,7 +59,7 @@ int tl_arena_measure(tl_arena **out, tl_err *err)
 void tl_arena_free(tl_arena *a)
 {
     if (!a) return;
-    free(a->block);
+    free(a->memory);
     free(a);
 }
 

@@ -249,7 +249,8 @@ static int inspect_base(json_t **out, const char *path, tl_err *err)
         fact_int(&f, "parameters", tl_model_parameters(o.model));
         fact_int(&f, "bytes", o.model->stored_bytes);
         fact(&f, "dtype", dtypes_of(&(tensors){ .s = s }));
-        fact_hash(&f, "sha256", &o.model->hash);
+        const tl_hash hash = tl_model_hash(o.model);
+        fact_hash(&f, "sha256", &hash);
         fact(&f, "tokenizer_size", o.tokenizer ? json_integer(tl_tokenizer_size(o.tokenizer)) : json_null());
         fact_int(&f, "lora_r8_parameters", lora_parameters(o.model));
         fact(&f, "config", tl_config_json(c));

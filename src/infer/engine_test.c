@@ -72,7 +72,7 @@ static fixture fixture_make(int kind, int threads, bool adapters)
                     .position = kinds[kind].position,
                     .activation = kinds[kind].activation,
                     .norm_eps = 1e-5f,
-                    .rope_theta = 10000,
+                    .rope = { .theta = 10000 },
                     .qkv_bias = kinds[kind].biases,
                     .out_bias = kinds[kind].biases,
                     .mlp_bias = kinds[kind].biases,
@@ -82,7 +82,7 @@ static fixture fixture_make(int kind, int threads, bool adapters)
     CHECK_OK(tl_model_create(&f.model, &c, 7, &err), err);
     tl_rng r = tl_rng_make(5, 0);
     tl_model_each(f.model, enlarge, &r);
-    f.model->hash = tl_hash_bytes(&kind, sizeof kind); /* as of a base that is not being trained */
+    f.model->named = true; /* as of a base that is not being trained */
     CHECK_OK(tl_stream_create(&f.stream, threads, TL_PRECISION_F32, T, c.h, &err), err);
     tl_acts_size size = { .max_rows = T, .max_rank = RANK, .max_segments = 1 };
     CHECK_OK(tl_acts_create(&f.acts, f.model, &size, &err), err);
@@ -370,7 +370,7 @@ TEST(a_prefix_is_computed_once_in_a_call_and_kept_for_the_next)
 TEST(weights_that_are_being_trained_are_shared_within_a_call_and_not_after_it)
 {
     fixture f = fixture_make(0, 1, false);
-    memset(&f.model->hash, 0, sizeof f.model->hash);
+    f.model->named = false;
     tl_engine *e = engine_make(&f, 512, 64, 1000, true);
     tl_score_request r[ALIKE];
     double log_probs[ALIKE], before, computed;

@@ -13,18 +13,17 @@ static bool is_zero(const tl_hash *h)
     return memcmp(h, &zero, sizeof zero) == 0;
 }
 
-/* What all page names of a job begin with: the base and the adapter; where one of them is being trained and so has no
- * name, this call and the adapter's address, which no other call finds again. */
+/* What all page names of a job begin with: the adapter - the base is the engine's, and only one.  Where one of the two
+ * is being trained and so has no name: this call and the adapter's address, which no other call finds again. */
 static tl_hash root_name(const tl_engine *e, const tl_call *call, const tl_adapter *a)
 {
     struct {
-        tl_hash base, adapter, serial;
+        tl_hash adapter, serial;
         uintptr_t address;
     } root;
     memset(&root, 0, sizeof root);
-    root.base = e->model->hash;
     if (a) root.adapter = a->hash;
-    if (is_zero(&root.base) || (a && is_zero(&root.adapter))) {
+    if (!e->model->named || (a && is_zero(&root.adapter))) {
         root.serial = call->serial;
         root.address = (uintptr_t)a;
     }

@@ -36,7 +36,8 @@ static int write_manifest(const tl_variant *v, const char *base_dir, const char 
 {
     char path[PATH], hex[65];
     TL_TRY(tl_path_join(path, sizeof path, dir, "variant.json", err));
-    tl_hash_hex(hex, &v->base->hash);
+    const tl_hash base_hash = tl_model_hash(v->base);
+    tl_hash_hex(hex, &base_hash);
     json_t *o = json_pack("{s:s, s:s, s:{s:s, s:s}}", "method", v->method, "part", part_name(v), "base", "name",
                           last_part(base_dir), "sha256", hex);
     int rc = o ? tl_json_save(path, o, err) : tl_fail(err, TL_ENOMEM, "%s: no memory for it", path);
@@ -95,7 +96,8 @@ static int read_manifest(tl_variant *v, const char *dir, tl_err *err)
     json_t *o = NULL, *base;
     TL_TRY(tl_path_join(path, sizeof path, dir, "variant.json", err));
     TL_TRY(tl_json_load(&o, path, err));
-    tl_hash_hex(hex, &v->base->hash);
+    const tl_hash base_hash = tl_model_hash(v->base);
+    tl_hash_hex(hex, &base_hash);
     int rc = tl_json_string(o, path, "method", &method, err);
     if (rc == 0) rc = tl_json_string(o, path, "part", &part, err);
     if (rc == 0) rc = tl_json_value(o, path, "base", JSON_OBJECT, &base, err);

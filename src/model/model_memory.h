@@ -7,6 +7,15 @@
 #include "io/safetensors.h"
 #include "model/names.h"
 
+/* What a base's hash is made of (model_hash.c). */
+typedef struct tl_model_digests {
+    const tl_weight **weights; /* owned: [n] */
+    tl_hash *heads;            /* owned: [n] of each one's name, type and shape; of its bytes too once hash is known */
+    size_t n;
+    tl_hash config, hash;
+    bool known;
+} tl_model_digests;
+
 struct tl_model_memory {
     tl_safetensors *file; /* owned: the mapped weights, until unfreezing has copied them */
     tl_gguf *gguf;        /* owned: in its place where the base is a GGUF file */
@@ -14,7 +23,12 @@ struct tl_model_memory {
     tl_arena *trained;    /* owned: weights and gradients of an unfrozen model, laid out so: */
     tl_unfreeze how;
     tl_arena *rope; /* owned: the tables */
+    tl_model_digests digests;
 };
+
+/* All weights are in place and will not change: get ready to hash them.  And: they will change. */
+int tl_model_name(tl_model *m, tl_err *err);
+void tl_model_unname(tl_model *m);
 
 /* An empty model of this config: layers, back end, rotary tables, shapes; no weight has data yet. */
 int tl_model_make(tl_model **out, const tl_config *config, tl_err *err);
@@ -39,6 +53,16 @@ typedef struct tl_group {
 enum {
     TL_NAME_MAX = 200
 };
+
+/* The row of a TL_FORM_BY_HEADS tensor that holds row o of its part-th part. */
+static inline size_t tl_by_heads(size_t o, int part, int parts, int h)
+{
+    size_t width = (size_t)h;
+    return (o / width * (size_t)parts + (size_t)part) * width + o % width;
+}
+
+/* Do the rows of a module's tensors lie by heads, as those of its products' tensor?  So does B of an adapter. */
+bool tl_module_by_heads(const tl_family *f, const tl_module *module);
 
 /* No NaN and no infinity among its numbers (F32, F16, BF16 or readable blocks). */
 bool tl_stored_finite(const tl_stored *t);

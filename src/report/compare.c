@@ -182,7 +182,8 @@ static int write_run(const entry *e, int seed, const tl_work *w, const settings 
 {
     char path[PATH], hex[65];
     TL_TRY(tl_path_join(path, sizeof path, dir, "run.json", err));
-    tl_hash_hex(hex, &w->base->hash);
+    const tl_hash base_hash = tl_model_hash(w->base);
+    tl_hash_hex(hex, &base_hash);
     json_t *o =
         json_pack("{s:s, s:I, s:s, s:s, s:{s:f, s:f, s:f, s:f, s:f}}", "method", e->method.name, "seed",
                   (json_int_t)e->seeds[seed], "task", w->task->name, "base_sha256", hex, "cost", "train_seconds",
@@ -416,7 +417,7 @@ static void fill_report(tl_compared *c, const tl_work *w, const tl_compare_optio
     r->n_labels = t->n_labels;
     r->base_name = slash && slash[1] ? slash + 1 : w->base_dir;
     r->base_type = tl_config_model_type(&w->base->config);
-    r->base_hash = w->base->hash;
+    r->base_hash = tl_model_hash(w->base);
     r->base_parameters = (double)tl_model_parameters(w->base);
     r->base_bytes = (double)w->base->stored_bytes;
     r->general_name = c->general ? c->general->path : "";

@@ -235,23 +235,34 @@ static void abreast(tl_stream *s, const product *list, int count, bool by_rows, 
 }
 
 #ifdef __AVX512F__
-/* The same for few rows: groups of 16 columns, straight from the weights, a few at a time by whoever is free. */
+/* Take the next columns of `all`: an eighth of a thread's share of what is left, so that reading runs on in long
+ * stretches and yet all threads end together.  How many were taken before; step: how many these are. */
+static int take_some(int *taken, int all, int *step)
+{
+    const int threads = omp_get_num_threads();
+    int from = __atomic_load_n(taken, __ATOMIC_RELAXED);
+    do {
+        *step = from < all ? up(all - from, 8 * threads) : 1;
+    } while (!__atomic_compare_exchange_n(taken, &from, from + *step, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    return from;
+}
+
+/* The same for few rows: some columns at a time, by whoever is free. */
 static void few(tl_stream *s, const product *list, int count, int *taken)
 {
     uint32_t *x = (uint32_t *)(void *)(s->scratch + (size_t)omp_get_thread_num() * s->scratch_each);
-    int all = 0;
-    for (int i = 0; i < count; i++) all += up(list[i].N, 16);
-    const int step = up(all, 16 * omp_get_num_threads());
+    const int wide = few_wide(&list[0]);
+    int all = 0, step;
+    for (int i = 0; i < count; i++) all += up(list[i].N, wide);
     few_pack(x, &list[0]);
-    for (;;) {
-        int from = __atomic_fetch_add(taken, step, __ATOMIC_RELAXED), to = from + step;
-        if (from >= all) break;
+    for (int from; (from = take_some(taken, all, &step)) < all;) {
+        int to = from + step;
         for (int i = 0; i < count && to > 0; i++) {
             const product *p = &list[i];
-            const int n0 = from > 0 ? from * 16 : 0, n1 = to * 16 < p->N ? to * 16 : p->N;
-            if (n0 < n1) few_of[p->M - 1](p, x, few_row_words(p), n0, n1);
-            from -= up(p->N, 16);
-            to -= up(p->N, 16);
+            const int n0 = from > 0 ? from * wide : 0, n1 = to * wide < p->N ? to * wide : p->N;
+            if (n0 < n1) few_columns(p, x, n0, n1);
+            from -= up(p->N, wide);
+            to -= up(p->N, wide);
         }
     }
 }
@@ -265,37 +276,47 @@ typedef enum list_kind {
     STACKED, /* each has an a of its own and all add to the same c: one after the other */
 } list_kind;
 
+/* How many threads a list of products is worth.  Below a quarter of a million multiply-adds, waking a second one costs
+ * more than it saves. */
+static int threads_for(const tl_stream *s, const product *list, int count)
+{
+    double work = 0;
+    for (int i = 0; i < count; i++) {
+        assert(list[i].N > 0 && list[i].K > 0);
+        work += (double)list[i].M * list[i].N * list[i].K;
+    }
+    return work < 250000 ? 1 : s->threads;
+}
+
 /* A list of products of one M. */
 static void multiply(tl_stream *s, const product *list, int count, list_kind kind)
 {
     const int M = list[0].M, tiles = up(M, in_pairs(&list[0]) ? MR_PAIRS : MR);
-    int all = 0;
-    double work = 0;
     if (M <= 0) return;
-    for (int i = 0; i < count; i++) {
-        assert(list[i].N > 0 && list[i].K > 0);
-        all = kind == ABREAST ? all + panels_of(&list[i]) : panels_of(&list[i]);
-        work += (double)M * list[i].N * list[i].K;
+    int threads = threads_for(s, list, count), taken[2] = { 0, 0 };
+#ifdef __AVX512F__
+    const product turned = turned_over(&list[0]);
+    const bool over = count == 1 && thin(&list[0]) && few_rows(&turned);
+    if (over) list = &turned;
+    if (over || ((kind == ABREAST || count == 1) && few_rows(&list[0]))) {
+#pragma omp parallel num_threads(threads) if (threads > 1)
+        few(s, list, count, taken);
+        return;
     }
-    /* Below a quarter of a million multiply-adds, waking a second thread costs more than it saves. */
-    int threads = work < 250000 ? 1 : s->threads;
+#endif
+    int all = 0;
+    for (int i = 0; i < count; i++) all = kind == ABREAST ? all + panels_of(&list[i]) : panels_of(&list[i]);
     const bool by_rows = all < 4 * threads && tiles > all;
     const int parts = by_rows ? tiles : all;
     if (threads > parts) threads = parts;
-    int taken[2] = { 0, 0 };
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
         int turn = 0;
 #if AMX
         if (in_pairs(&list[0])) tiles_configure();
 #endif
-#ifdef __AVX512F__
-        if (kind == ABREAST && few_rows(&list[0]))
-            few(s, list, count, taken);
-        else
-#endif
-            for (int i = 0; i < count; i += kind == ABREAST ? count : 1)
-                abreast(s, &list[i], kind == ABREAST ? count : 1, by_rows, taken, &turn);
+        for (int i = 0; i < count; i += kind == ABREAST ? count : 1)
+            abreast(s, &list[i], kind == ABREAST ? count : 1, by_rows, taken, &turn);
 #if AMX
         if (in_pairs(&list[0])) _tile_release();
 #endif

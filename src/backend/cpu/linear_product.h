@@ -42,7 +42,8 @@ typedef struct product {
     tl_dtype b_type;
     int ldb;
     bool b_by_k;
-    float *c;          /* [M, N] */
+    float *c;          /* [M, N], or [N, M] where c_turned; from likewise */
+    bool c_turned;     /* few rows only (linear_few.h) */
     const float *from; /* [M, N], what c starts from: c itself, or apart from it; NULL: zero */
     const float *bias; /* [N], added last; NULL: none */
     tl_precision precision;
