@@ -11,6 +11,25 @@ static inline int each_of(bool pairs)
     return pairs ? 2 : 1;
 }
 
+static inline uint32_t word_of(float low, float high)
+{
+    return (uint32_t)tl_f32_to_bf16(low) | (uint32_t)tl_f32_to_bf16(high) << 16;
+}
+
+static inline uint32_t float_bits(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* Word w of a row of n floats; zero behind its end. */
+static inline uint32_t word_at(const float *x, int n, int w, bool pairs)
+{
+    if (!pairs) return w < n ? float_bits(x[w]) : 0;
+    return 2 * w >= n ? 0 : word_of(x[2 * w], 2 * w + 1 < n ? x[2 * w + 1] : 0);
+}
+
 #ifdef __AVX512F__
 /* 16 x 16 words turned over their diagonal. */
 static inline __attribute__((always_inline)) void transpose(__m512i *r)
@@ -106,6 +125,64 @@ static inline __attribute__((always_inline)) void turned(__m512i *r, const void 
             r[i] = pairs ? pairs_of(p, type, at, left) : floats_of(p, type, at, left, narrow);
     }
     transpose(r);
+}
+
+/* Words of a row of n floats, zeros up to `words` of them, a multiple of 16. */
+static inline void words_of_row(uint32_t *out, const float *x, int n, int words, bool pairs)
+{
+    for (int w = 0; w < words; w += 16) {
+        const int left = n - w * each_of(pairs), some = left < 0 ? 0 : left;
+        __m512i v;
+        if (left >= 16 * each_of(pairs)) /* constants, for the compiler */
+            v = pairs ? pairs_of(x, TL_DTYPE_F32, (size_t)w * 2, 32) : floats_of(x, TL_DTYPE_F32, (size_t)w, 16, false);
+        else
+            v = pairs ? pairs_of(x, TL_DTYPE_F32, (size_t)w * 2, some)
+                      : floats_of(x, TL_DTYPE_F32, (size_t)w, some, false);
+        _mm512_storeu_si512(out + w, v);
+    }
+}
+
+/* Pairs of rows x and x + ld (x alone where odd is false), n wide, zeros up to `words` of them. */
+static inline void words_across(uint32_t *out, const float *x, size_t ld, int n, int words, bool odd)
+{
+    for (int w = 0; w < words; w += 16) {
+        const int left = n - w < 0 ? 0 : n - w;
+        _mm512_storeu_si512(out + w, left >= 16 && odd ? pairs_across(x, TL_DTYPE_F32, (size_t)w, ld, 16, true)
+                                                       : pairs_across(x, TL_DTYPE_F32, (size_t)w, ld, left, odd));
+    }
+}
+
+/* Up to 16 rows of n floats, turned: word w of row i is out[w * stride + i]; 16 words at each step are written, zeros
+ * where there is no row. */
+static inline void words_turned(uint32_t *out, size_t stride, const float *x, size_t ld, int rows, int n, bool pairs)
+{
+    const int each = each_of(pairs), words = (n + each - 1) / each;
+    __m512i r[16];
+    for (int w = 0; w < words; w += 16) {
+        int left = n - w * each;
+        if (rows == 16 && left >= 16 * each)
+            turned(r, x, TL_DTYPE_F32, (size_t)(w * each), ld, 16, 16 * each, pairs, false);
+        else
+            turned(r, x, TL_DTYPE_F32, (size_t)(w * each), ld, rows, left < 16 * each ? left : 16 * each, pairs, false);
+        for (int i = 0; i < 16 && w + i < words; i++) _mm512_storeu_si512(out + (size_t)(w + i) * stride, r[i]);
+    }
+}
+#else
+static inline void words_of_row(uint32_t *out, const float *x, int n, int words, bool pairs)
+{
+    for (int w = 0; w < words; w++) out[w] = word_at(x, n, w, pairs);
+}
+
+static inline void words_across(uint32_t *out, const float *x, size_t ld, int n, int words, bool odd)
+{
+    for (int w = 0; w < words; w++) out[w] = w < n ? word_of(x[w], odd ? x[ld + (size_t)w] : 0) : 0;
+}
+
+static inline void words_turned(uint32_t *out, size_t stride, const float *x, size_t ld, int rows, int n, bool pairs)
+{
+    for (int w = 0; w < (n + each_of(pairs) - 1) / each_of(pairs); w++)
+        for (int i = 0; i < 16; i++)
+            out[(size_t)w * stride + (size_t)i] = i < rows ? word_at(x + (size_t)i * ld, n, w, pairs) : 0;
 }
 #endif
 
