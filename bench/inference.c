@@ -44,7 +44,7 @@ static int make(void **state, const tl_bench_row *row, int longest, const tl_ben
     e.max_rank = 0;
     e.share_prefixes = false;
     e.cache_bytes = (size_t)e.max_sequences * (size_t)(longest / TL_PAGE + 2) * (size_t)c->L *
-                    (tl_page_k(c->G, c->h) + tl_page_v(c->G, c->h)) * sizeof(float);
+                    tl_page_bytes(tl_precision_dtype(t->stream.precision), c->G, c->h);
     return tl_engine_create(&t->engine, t->model, &t->stream, &e, err);
 }
 

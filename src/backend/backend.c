@@ -54,9 +54,8 @@ int tl_backend_pick(const tl_backend **out, tl_err *err)
     return tl_fail(err, TL_EUSAGE, "TAILOR_BACKEND is '%s', wanted amx, avx512, avx2 or ref", name);
 }
 
-/* What one thread may need: TL_PRODUCT_SCRATCH for a product's panel or few rows, and for attention 16 rows of scores
- * and the backward's copies of one head's K, V, dK and dV, as long as the longest sequence.  Pages of it that no
- * kernel touches are never taken from the system. */
+/* What one thread may need is TL_PRODUCT_SCRATCH; what comes on top for positions and heads, attention needed before it
+ * worked in steps.  Pages of it that no kernel touches are never taken from the system. */
 static bool scratch_size(size_t *out, int max_positions, int max_head)
 {
     size_t positions = tl_size_up((size_t)max_positions, TL_PAGE), floats;

@@ -22,11 +22,18 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef enum tl_precision {
     TL_PRECISION_F32,  /* products of f32 by f32 */
     TL_PRECISION_BF16, /* both factors rounded to bf16 first, summed in f32 */
 } tl_precision;
+
+/* What factors are stored in where they are stored for a product: keys and values. */
+static inline tl_dtype tl_precision_dtype(tl_precision p)
+{
+    return p == TL_PRECISION_BF16 ? TL_DTYPE_BF16 : TL_DTYPE_F32;
+}
 
 /* What a kernel runs on: so many threads, scratch for each, and the precision of products. */
 typedef struct tl_stream {
@@ -37,13 +44,14 @@ typedef struct tl_stream {
     char *shared;        /* TL_PRODUCT_SHARED bytes behind them, for the threads of a product together */
 } tl_stream;
 
-/* What a matrix product may use of a thread's scratch - attention comes on top - and of what the threads share. */
+/* What a row may use of a thread's scratch, and a matrix product of what the threads share. */
 enum {
     TL_PRODUCT_SCRATCH = 1 << 20,
     TL_PRODUCT_SHARED = 4 << 20
 };
 
-/* threads = 0: as many as the machine has, or OMP_NUM_THREADS.  max_positions bounds attention's scratch. */
+/* threads = 0: as many as the machine has, or OMP_NUM_THREADS.  max_positions and max_head add scratch
+ * that no row needs since attention works in steps. */
 int tl_stream_create(tl_stream *s, int threads, tl_precision precision, int max_positions, int max_head, tl_err *err);
 void tl_stream_free(tl_stream *s);
 
@@ -74,12 +82,18 @@ typedef struct tl_product_back {
     int O;
 } tl_product_back;
 
-/* Key/value pages.  Positions come in pages of TL_PAGE; a page holds, for one layer,
- *     k [G][h][TL_PAGE]      keys with the position innermost: scores are computed for a page at a time
- *     v [G][TL_PAGE][hp]     values, head width padded to hp = tl_head_padded(h) with zeros
+/* Key/value pages.  Positions come in pages of TL_PAGE; a page holds, for one layer, words of four bytes: f32s, or
+ * pairs of bf16s, the first one in the low half,
+ *
+ *     f32    k [G][h][TL_PAGE]          keys with the position innermost: scores are computed for a page at a time
+ *            v [G][TL_PAGE][hp]         values, head width padded to hp = tl_head_padded(h) with zeros
+ *     bf16   k [G][(h+1)/2][TL_PAGE]    pairs along h, an odd one out with zero
+ *            v [G][TL_PAGE/2][hp]       pairs along the position
+ *
  * Training lays its batch out in pages too, so there is one attention forward. */
 enum {
-    TL_PAGE = 32
+    TL_PAGE = 32,
+    TL_HEAD_WIDEST = 256 /* h at most */
 };
 
 static inline int tl_head_padded(int h)
@@ -87,14 +101,19 @@ static inline int tl_head_padded(int h)
     return (h + 15) & ~15;
 }
 
-/* Floats of k, and of v, in one page of one layer. */
-static inline size_t tl_page_k(int G, int h)
+/* Words of k, and of v, in one page of one layer. */
+static inline size_t tl_page_k(tl_dtype type, int G, int h)
 {
-    return (size_t)G * (size_t)h * TL_PAGE;
+    return (size_t)G * (size_t)(type == TL_DTYPE_BF16 ? (h + 1) / 2 : h) * TL_PAGE;
 }
-static inline size_t tl_page_v(int G, int h)
+static inline size_t tl_page_v(tl_dtype type, int G, int h)
 {
-    return (size_t)G * TL_PAGE * (size_t)tl_head_padded(h);
+    return (size_t)G * (type == TL_DTYPE_BF16 ? TL_PAGE / 2 : TL_PAGE) * (size_t)tl_head_padded(h);
+}
+/* Bytes of both. */
+static inline size_t tl_page_bytes(tl_dtype type, int G, int h)
+{
+    return (tl_page_k(type, G, h) + tl_page_v(type, G, h)) * sizeof(uint32_t);
 }
 
 /* Rows row .. row+rows-1 of the batch are positions start .. start+rows-1 of one sequence, whose key/value pages are
@@ -104,13 +123,18 @@ typedef struct tl_segment {
     const int *pages; /* borrowed from the batch's maker */
 } tl_segment;
 
+/* bf16 as the type: q, k, v, the softmax's terms and what the backward multiplies by these are rounded to bf16, sums
+ * are f32.  The terms are rounded relative to the largest of the row so far. */
 typedef struct tl_attention {
-    int H, G, h; /* H is a multiple of G */
-    float scale; /* of the scores, usually 1/sqrt(h) */
+    int H, G, h;   /* H is a multiple of G */
+    float scale;   /* of the scores, usually 1/sqrt(h) */
+    float softcap; /* c: a scaled score s becomes c tanh(s / c); 0: it stays */
+    int window;    /* w: a row sees its last w positions, itself among them; 0: all */
     int n_segments;
     const tl_segment *segments;
-    float *k, *v;              /* pages of this layer: page i at k + i * k_stride */
-    size_t k_stride, v_stride; /* floats */
+    tl_dtype type;             /* of the pages, and of the factors: f32 or bf16 */
+    uint32_t *k, *v;           /* pages of this layer: page i at k + i * k_stride */
+    size_t k_stride, v_stride; /* words */
 } tl_attention;
 
 typedef struct tl_adamw_step {
@@ -173,9 +197,11 @@ typedef struct tl_backend {
     void (*rope)(tl_stream *s, float *x, const int *positions, const float *cos, const float *sin, int N, int heads,
                  int h, int w, bool inverse);
 
-    /* Put k, v [N, G, h] of the batch into their pages. */
+    /* Put k, v [N, G, h] of the batch into their pages.  A sequence's positions are written in order: what a page holds
+     * behind the latest one is not kept. */
     void (*kv_write)(tl_stream *s, const tl_attention *a, const float *k, const float *v);
-    /* o[N,H,h] = softmax(scale q k^T) v over each row's past; lse[N,H] = log of the softmax's denominator. */
+    /* o[N,H,h] = softmax(capped scale q k^T) v over what each row sees; lse[N,H] = log2 of the softmax's denominator,
+     * for the backward. */
     void (*attention)(tl_stream *s, const tl_attention *a, float *o, float *lse, const float *q);
     /* dq, dk, dv (all written, not added to) from d(o); only for segments with start = 0.  k, v: [N, G, h]. */
     void (*attention_back)(tl_stream *s, const tl_attention *a, float *dq, float *dk, float *dv, const float *dout,

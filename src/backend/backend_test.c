@@ -413,17 +413,26 @@ static void sequences_init(trial *t, sequences *q, const int *rows, int n)
         q->segments[i] = (tl_segment){ .row = q->N, .rows = rows[i], .start = 0, .pages = q->pages[i] };
         q->N += rows[i];
     }
-    q->a = (tl_attention){ .H = H, .G = G, .h = h, .scale = 1 / sqrtf((float)h), .n_segments = n };
+    q->a = (tl_attention){ .H = H, .G = G, .h = h, .scale = 1 / sqrtf((float)h), .n_segments = n, .type = t->z.dtype };
+    q->a.window = t->z.O;
+    q->a.softcap = t->z.accumulate ? 1.5f : 0;
     q->a.segments = q->segments;
-    q->a.k_stride = tl_page_k(G, h) + 32;
-    q->a.v_stride = tl_page_v(G, h) + 16;
+    q->a.k_stride = tl_page_k(t->z.dtype, G, h) + 32;
+    q->a.v_stride = tl_page_v(t->z.dtype, G, h) + 16;
     size_t n_k = SEQUENCES_MAX * PAGES_EACH * q->a.k_stride, n_v = SEQUENCES_MAX * PAGES_EACH * q->a.v_stride;
     CHECK(t->n_given + 2 <= GIVEN_MAX);
-    t->given[t->n_given++] = q->a.k = aligned_alloc(64, n_k * sizeof(float));
-    t->given[t->n_given++] = q->a.v = aligned_alloc(64, n_v * sizeof(float));
+    t->given[t->n_given++] = q->a.k = aligned_alloc(64, n_k * sizeof(uint32_t));
+    t->given[t->n_given++] = q->a.v = aligned_alloc(64, n_v * sizeof(uint32_t));
     CHECK(q->a.k && q->a.v);
-    for (size_t i = 0; i < n_k; i++) q->a.k[i] = NAN;
-    for (size_t i = 0; i < n_v; i++) q->a.v[i] = NAN;
+    memset(q->a.k, 0xff, n_k * sizeof(uint32_t));
+    memset(q->a.v, 0xff, n_v * sizeof(uint32_t));
+}
+
+/* A term of the softmax may be rounded to another bf16 than ref's where the score before it, or the largest score it
+ * stands relative to, differs: by 2^-8 of it.  What the terms are sums of are averages of them. */
+static double tol_attention(const trial *t, int L)
+{
+    return tol_sum(L) + (t->z.dtype == TL_DTYPE_BF16 ? 0x1p-7 : 0);
 }
 
 /* Sequences that grew by some rows: what came before was written by an earlier batch. */
@@ -440,25 +449,27 @@ static void attention_row(trial *t)
         q.segments[i].rows = now[i];
         N += now[i];
     }
-    float *o = fresh(t, times(N, H * h), tol_sum(h + T), 1), *lse = fresh(t, times(N, H), tol_sum(h + T), 1);
+    float *o = fresh(t, times(N, H * h), tol_attention(t, h + T), 1), *lse = fresh(t, times(N, H), tol_sum(h + T), 1);
     t->b->kv_write(t->s, &q.a, given(t, times(N, G * h)), given(t, times(N, G * h)));
     t->b->attention(t->s, &q.a, o, lse, given(t, times(N, H * h)));
     /* One page of the last sequence as it was written: moved, not computed. */
-    size_t page = (size_t)q.pages[SEQUENCES_MAX - 1][2], n_k = tl_page_k(G, h), n_v = tl_page_v(G, h);
+    size_t page = (size_t)q.pages[SEQUENCES_MAX - 1][2];
+    size_t n_k = tl_page_k(q.a.type, G, h), n_v = tl_page_v(q.a.type, G, h);
     memcpy(fresh(t, n_k, 0, 0), q.a.k + page * q.a.k_stride, n_k * sizeof(float));
     memcpy(fresh(t, n_v, 0, 0), q.a.v + page * q.a.v_stride, n_v * sizeof(float));
 }
 
 static void attention_back_row(trial *t)
 {
-    static const int rows[] = { 1, 33, 5, 64, 70, 2 };
-    int H = t->z.H, G = t->z.G, h = t->z.h, L = 70 * (H / G) + h;
+    static const int rows[] = { 1, 33, 5, 64, 150, 2 };
+    int H = t->z.H, G = t->z.G, h = t->z.h, L = 150 * (H / G) + h;
     sequences q;
     sequences_init(t, &q, rows, 6);
     size_t n_q = times(q.N, H * h), n_k = times(q.N, G * h);
     float *k = given(t, n_k), *v = given(t, n_k), *query = given(t, n_q), *dout = given(t, n_q);
-    float *o = fresh(t, n_q, tol_sum(h + 70), 1), *lse = fresh(t, times(q.N, H), tol_sum(h + 70), 1);
-    float *dq = fresh(t, n_q, tol_sum(L), 1), *dk = fresh(t, n_k, tol_sum(L), 1), *dv = fresh(t, n_k, tol_sum(L), 1);
+    float *o = fresh(t, n_q, tol_attention(t, h + 150), 1), *lse = fresh(t, times(q.N, H), tol_sum(h + 150), 1);
+    float *dq = fresh(t, n_q, tol_attention(t, L), 1), *dk = fresh(t, n_k, tol_attention(t, L), 1);
+    float *dv = fresh(t, n_k, tol_attention(t, L), 1);
     t->b->kv_write(t->s, &q.a, k, v);
     t->b->attention(t->s, &q.a, o, lse, query);
     t->b->attention_back(t->s, &q.a, dq, dk, dv, dout, o, lse, query, k, v);
@@ -467,19 +478,29 @@ static void attention_back_row(trial *t)
 TEST(rope_and_attention_of_every_back_end_agree_with_ref)
 {
     static const int heads[][2] = { { 1, 1 }, { 2, 1 }, { 2, 2 }, { 3, 1 }, { 4, 2 }, { 5, 5 }, { 6, 2 }, { 6, 3 } };
-    static const int head_widths[] = { 8, 16, 20, 32, 48, 64 };
+    static const int head_widths[] = { 8, 16, 20, 32, 48, 64 }, windows[] = { 0, 0, 1, 33, 70, 64 };
     int k = 0;
     for (int i = 0; i < 8; i++) {
         for (int j = 0; j < 6; j++, k++) {
             sizes z = { .N = row_counts[k % ROW_COUNTS], .H = heads[i][0], .G = heads[i][1], .h = head_widths[j] };
             check_row("rope", rope_row, &z, k % 6 == 0);
-            check_row("attention", attention_row, &z, k % 6 == 1);
-            check_row("attention_back", attention_back_row, &z, k % 6 == 2);
+            for (int c = 0; c < 4; c++) { /* f32 or bf16; all or a window of that many positions; capped or not */
+                z.dtype = c & 1 ? TL_DTYPE_BF16 : TL_DTYPE_F32;
+                z.O = windows[(k + c) % 6];
+                z.accumulate = (k + c / 2) & 1;
+                check_row("attention", attention_row, &z, k % 6 == 1);
+                check_row("attention_back", attention_back_row, &z, k % 6 == 2);
+            }
         }
     }
-    for (int h = 80; h <= HEAD; h += 88) {
-        sizes z = { .N = 300, .H = 4, .G = 2, .h = h };
+    for (int h = 80; h <= HEAD; h += 44) {
+        sizes z = { .N = 300, .H = 4, .G = 2, .h = h, .dtype = h / 4 % 2 ? TL_DTYPE_BF16 : TL_DTYPE_F32 };
         check_row("rope", rope_row, &z, true);
+        check_row("attention", attention_row, &z, true);
+        check_row("attention_back", attention_back_row, &z, true);
+    }
+    for (int c = 0; c < 4; c++) { /* as many heads to a key head as fit into a block, and more */
+        sizes z = { .H = c & 2 ? 70 : 64, .G = 1, .h = 8, .O = 40, .dtype = c & 1 ? TL_DTYPE_BF16 : TL_DTYPE_F32 };
         check_row("attention", attention_row, &z, true);
         check_row("attention_back", attention_back_row, &z, true);
     }
@@ -890,8 +911,11 @@ TEST(a_row_gets_the_same_bits_alone_and_among_others)
             sizes z = { .I = shapes[i][1] };
             trial_run(split_norms_and_losses, all[b], 1, &z, &none);
         }
-        for (int i = 0; i < 3; i++) {
-            sizes z = { .H = heads[i][0], .G = heads[i][1], .h = heads[i][2] };
+        for (int i = 0; i < 12; i++) { /* in f32 and bf16; the last six in a window, capped */
+            sizes z = { .H = heads[i % 3][0], .G = heads[i % 3][1], .h = heads[i % 3][2] };
+            z.dtype = i / 3 % 2 ? TL_DTYPE_BF16 : TL_DTYPE_F32;
+            z.O = i < 6 ? 0 : 40;
+            z.accumulate = i >= 6;
             trial_run(split_attention, all[b], 1, &z, &none);
         }
     }
@@ -968,6 +992,8 @@ TEST(a_nan_comes_out_wherever_it_went_in)
     for (int b = 0; all[b]; b++) {
         for (int i = 0; i < 67; i++) {
             sizes z = { .N = 67, .I = i, .H = 1, .G = 1, .h = 20, .precision = i & 1 };
+            z.dtype = i / 2 & 1 ? TL_DTYPE_BF16 : TL_DTYPE_F32;
+            z.accumulate = i / 4 & 1;
             trial_run(nan_rows, all[b], 1, &z, &none);
             trial_run(nan_attention, all[b], 1, &z, &none);
         }

@@ -15,6 +15,8 @@ enum {
 typedef struct problem {
     int N, D, O; /* rows, width, outputs of a linear layer or rows of a table */
     int H, G, h;
+    int window;
+    double softcap;
     int n_segments;
     const tl_segment *segments;
     const int *ids; /* targets or rows of a table */
@@ -288,33 +290,38 @@ static void attention_double(problem *p)
                 int first = p->segments[i].row, g = j / (H / G);
                 const double *q = p->in[0] + ((first + t) * H + j) * h;
                 double *o = p->out + ((first + t) * H + j) * h, sum = 0;
-                for (int u = 0; u <= t; u++) {
+                int oldest = p->window > 0 && t >= p->window ? t - p->window + 1 : 0;
+                for (int u = oldest; u <= t; u++) {
                     double z = 0;
                     for (int e = 0; e < h; e++) z += q[e] * p->in[1][((first + u) * G + g) * h + e];
-                    sum += scores[u] = exp(z / sqrt(h));
+                    z /= sqrt(h);
+                    if (p->softcap > 0) z = p->softcap * tanh(z / p->softcap);
+                    sum += scores[u] = exp(z);
                 }
                 for (int e = 0; e < h; e++) {
                     o[e] = 0;
-                    for (int u = 0; u <= t; u++) o[e] += scores[u] / sum * p->in[2][((first + u) * G + g) * h + e];
+                    for (int u = oldest; u <= t; u++) o[e] += scores[u] / sum * p->in[2][((first + u) * G + g) * h + e];
                 }
             }
         }
     }
 }
 
-static void check_attention(int H, int G, int h, int rows_a, int rows_b, bool differences)
+static void check_attention(int H, int G, int h, int rows_a, int rows_b, int window, double softcap, bool differences)
 {
     int N = rows_a + rows_b, pages_a[8], pages_b[8];
     tl_segment segments[] = { { 0, rows_a, 0, pages_a }, { rows_a, rows_b, 0, pages_b } };
     size_t n_q = (size_t)N * (size_t)H * (size_t)h, n_k = (size_t)N * (size_t)G * (size_t)h;
     problem p = { .N = N, .H = H, .G = G, .h = h, .n_segments = 2, .segments = segments };
+    p.window = window, p.softcap = softcap;
     p.n_in[0] = n_q, p.n_in[1] = p.n_in[2] = n_k, p.n_out = n_q;
     p.forward = attention_double;
     for (int i = 0; i < 8; i++) pages_a[i] = 2 * i + 1, pages_b[i] = 14 - 2 * i;
     tl_attention a = { .H = H, .G = G, .h = h, .scale = (float)(1 / sqrt(h)), .n_segments = 2, .segments = segments };
-    a.k_stride = tl_page_k(G, h), a.v_stride = tl_page_v(G, h);
-    a.k = take(16 * a.k_stride, sizeof(float));
-    a.v = take(16 * a.v_stride, sizeof(float));
+    a.window = window, a.softcap = (float)softcap;
+    a.k_stride = tl_page_k(a.type, G, h), a.v_stride = tl_page_v(a.type, G, h);
+    a.k = take(16 * a.k_stride, sizeof *a.k);
+    a.v = take(16 * a.v_stride, sizeof *a.v);
     float *lse = take((size_t)N * (size_t)H, sizeof *lse);
     tl_stream s = stream_make();
     problem_init(&p);
@@ -332,17 +339,30 @@ static void check_attention(int H, int G, int h, int rows_a, int rows_b, bool di
 
 TEST(attention_follows_its_formula_and_its_differences)
 {
-    check_attention(2, 2, 4, 6, 3, true);
+    check_attention(2, 2, 4, 6, 3, 0, 0, true);
 }
 
 TEST(attention_with_shared_key_heads_follows_its_formula_and_its_differences)
 {
-    check_attention(6, 2, 5, 3, 7, true);
+    check_attention(6, 2, 5, 3, 7, 0, 0, true);
 }
 
 TEST(attention_over_several_pages_follows_its_formula)
 {
-    check_attention(4, 2, 20, 100, 65, false);
+    check_attention(4, 2, 20, 100, 65, 0, 0, false);
+}
+
+TEST(attention_in_a_window_follows_its_formula_and_its_differences)
+{
+    check_attention(2, 1, 4, 9, 4, 3, 0, true);
+    check_attention(2, 1, 4, 5, 4, 1, 0, true);
+    check_attention(4, 2, 20, 100, 65, 33, 0, false);
+}
+
+TEST(attention_of_capped_scores_follows_its_formula_and_its_differences)
+{
+    check_attention(2, 1, 4, 6, 3, 0, 1.5, true);
+    check_attention(2, 1, 4, 9, 4, 3, 0.75, true);
 }
 
 /* ---- activations and add ---- */
@@ -656,6 +676,8 @@ RUN_TESTS(CASE(linear_and_bias_follow_their_formula_and_its_differences),
           CASE(rope_of_a_part_leaves_the_rest_of_a_head), CASE(attention_follows_its_formula_and_its_differences),
           CASE(attention_with_shared_key_heads_follows_its_formula_and_its_differences),
           CASE(attention_over_several_pages_follows_its_formula),
+          CASE(attention_in_a_window_follows_its_formula_and_its_differences),
+          CASE(attention_of_capped_scores_follows_its_formula_and_its_differences),
           CASE(gated_activations_follow_their_formulas_and_their_differences),
           CASE(gelu_follows_its_formulas_and_their_differences),
           CASE(embedding_follows_its_formula_and_adds_up_ids_that_repeat),

@@ -100,7 +100,7 @@ typedef struct sequence {
     tl_opened *m;      /* borrowed */
     const tl_ids *ids; /* borrowed */
     tl_acts *acts;     /* owned, and all below */
-    float *k, *v;      /* pages of the whole sequence */
+    uint32_t *k, *v;   /* pages of the whole sequence */
     int *pages;        /* 0, 1, 2, ... */
     float *logits;     /* [HEAD_CHUNK, V] */
 } sequence;
@@ -111,8 +111,9 @@ static int sequence_create(sequence *s, tl_err *err)
     size_t pages = (s->ids->size + TL_PAGE - 1) / TL_PAGE, L = (size_t)c->L;
     tl_acts_size size = { .max_rows = s->ids->size < CHUNK ? (int)s->ids->size : CHUNK,
                           .max_rank = s->m->adapter ? s->m->adapter->max_r : 0 };
-    s->k = calloc(pages * L * tl_page_k(c->G, c->h), sizeof(float));
-    s->v = calloc(pages * L * tl_page_v(c->G, c->h), sizeof(float));
+    tl_dtype type = tl_precision_dtype(s->m->stream.precision);
+    s->k = calloc(pages * L * tl_page_k(type, c->G, c->h), sizeof *s->k);
+    s->v = calloc(pages * L * tl_page_v(type, c->G, c->h), sizeof *s->v);
     s->pages = calloc(pages, sizeof(int));
     s->logits = calloc((size_t)HEAD_CHUNK * (size_t)c->V, sizeof(float));
     if (!s->k || !s->v || !s->pages || !s->logits)
@@ -141,7 +142,7 @@ static int run_chunk(sequence *s, int start, int n, tl_err *err)
                    .n_segments = 1,
                    .segments = &segment,
                    .adapters = &s->m->adapter,
-                   .pages = { s->k, s->v } };
+                   .pages = { s->k, s->v, tl_precision_dtype(s->m->stream.precision) } };
     tl_forward(s->m->model, &s->m->stream, &b, s->acts);
     for (int first = 0; first < n; first += HEAD_CHUNK) {
         int list[HEAD_CHUNK], some = n - first < HEAD_CHUNK ? n - first : HEAD_CHUNK;

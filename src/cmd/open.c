@@ -128,7 +128,7 @@ int tl_opened_engine(tl_opened *o, int sequences, size_t tokens, tl_err *err)
     size_t positions = tokens < (size_t)c->T ? tokens : (size_t)c->T;
     /* Each sequence, and the page that a branch copies. */
     size_t pages = (positions + TL_PAGE - 1) / TL_PAGE + 1;
-    size_t page = (size_t)c->L * (tl_page_k(c->G, c->h) + tl_page_v(c->G, c->h)) * sizeof(float);
+    size_t page = (size_t)c->L * tl_page_bytes(tl_precision_dtype(o->stream.precision), c->G, c->h);
     e.max_sequences = sequences < 2 ? 2 : sequences;
     e.max_rank = o->adapter ? o->adapter->max_r : 0;
     e.cache_bytes = (size_t)e.max_sequences * pages * page;

@@ -20,15 +20,15 @@ tl_engine_options tl_engine_defaults(void)
 
 /* ---- plan and memory ---- */
 
-static size_t page_bytes(const tl_config *c)
+static size_t page_bytes(const tl_config *c, tl_precision precision)
 {
-    return (size_t)c->L * (tl_page_k(c->G, c->h) + tl_page_v(c->G, c->h)) * sizeof(float);
+    return (size_t)c->L * tl_page_bytes(tl_precision_dtype(precision), c->G, c->h);
 }
 
 /* Pages of the cache. */
-static int plan_pages(int *out, const tl_model *m, const tl_engine_options *o, tl_err *err)
+static int plan_pages(int *out, const tl_model *m, tl_precision precision, const tl_engine_options *o, tl_err *err)
 {
-    size_t one = page_bytes(&m->config), n = o->cache_bytes / one;
+    size_t one = page_bytes(&m->config, precision), n = o->cache_bytes / one;
     size_t most = 2 * (size_t)o->max_sequences * (size_t)(tl_pages_for(m->config.T) + 1);
     if (n < 2)
         return tl_fail(err, TL_EUSAGE,
@@ -55,12 +55,15 @@ static int check_options(const tl_engine_options *o, tl_err *err)
 }
 
 /* Everything of the engine's but the activations; run on a measuring arena first. */
-static void lay_out(tl_engine *e, tl_arena *a, const tl_model *m, const tl_engine_options *o, int pages)
+static void lay_out(tl_engine *e, tl_arena *a, const tl_model *m, tl_precision precision, const tl_engine_options *o,
+                    int pages)
 {
     const tl_config *c = &m->config;
+    tl_dtype type = tl_precision_dtype(precision);
     size_t rows = (size_t)o->max_rows, sequences = (size_t)o->max_sequences;
     size_t table = (size_t)tl_pages_for(c->T), logit_rows = rows < LOGIT_ROWS ? rows : LOGIT_ROWS;
-    tl_page_pool_lay(&e->pool, a, pages, (size_t)c->L * tl_page_k(c->G, c->h), (size_t)c->L * tl_page_v(c->G, c->h));
+    tl_page_pool_lay(&e->pool, a, pages, (size_t)c->L * tl_page_k(type, c->G, c->h),
+                     (size_t)c->L * tl_page_v(type, c->G, c->h));
     e->lanes = tl_arena_take(a, sequences * sizeof *e->lanes);
     int *tables = tl_arena_ints(a, sequences * table);
     for (size_t i = 0; e->lanes && i < sequences; i++) e->lanes[i].pages = tables + i * table;
@@ -86,24 +89,25 @@ static tl_acts_size acts_size(const tl_engine_options *o)
 }
 
 /* Bytes of lay_out. */
-static int plan_layout(size_t *out, int *pages, const tl_model *m, const tl_engine_options *o, tl_err *err)
+static int plan_layout(size_t *out, int *pages, const tl_model *m, tl_precision precision, const tl_engine_options *o,
+                       tl_err *err)
 {
     tl_arena *measure = NULL;
     tl_engine e = { 0 };
     TL_TRY(check_options(o, err));
-    TL_TRY(plan_pages(pages, m, o, err));
+    TL_TRY(plan_pages(pages, m, precision, o, err));
     TL_TRY(tl_arena_measure(&measure, err));
-    lay_out(&e, measure, m, o, *pages);
+    lay_out(&e, measure, m, precision, o, *pages);
     *out = tl_arena_peak(measure);
     tl_arena_free(measure);
     return 0;
 }
 
-int tl_engine_bytes(size_t *out, const tl_model *m, const tl_engine_options *o, tl_err *err)
+int tl_engine_bytes(size_t *out, const tl_model *m, tl_precision precision, const tl_engine_options *o, tl_err *err)
 {
     size_t layout;
     int pages;
-    TL_TRY(plan_layout(&layout, &pages, m, o, err));
+    TL_TRY(plan_layout(&layout, &pages, m, precision, o, err));
     tl_acts_size size = acts_size(o);
     *out = sizeof(tl_engine) + layout + tl_acts_bytes(m, &size);
     return 0;
@@ -113,7 +117,7 @@ int tl_engine_create(tl_engine **out, const tl_model *m, tl_stream *s, const tl_
 {
     size_t layout;
     int pages;
-    TL_TRY(plan_layout(&layout, &pages, m, o, err));
+    TL_TRY(plan_layout(&layout, &pages, m, s->precision, o, err));
     tl_engine *e = calloc(1, sizeof *e);
     if (!e) return tl_fail(err, TL_ENOMEM, "engine: no memory for its header");
     e->model = m;
@@ -122,7 +126,7 @@ int tl_engine_create(tl_engine **out, const tl_model *m, tl_stream *s, const tl_
     tl_acts_size size = acts_size(o);
     int rc = tl_arena_create(&e->arena, layout, "engine and its cache", err);
     if (rc < 0) goto fail;
-    lay_out(e, e->arena, m, o, pages);
+    lay_out(e, e->arena, m, s->precision, o, pages);
     rc = tl_acts_create(&e->acts, m, &size, err);
     if (rc < 0) goto fail;
     *out = e;
@@ -190,7 +194,7 @@ static int check_length(const tl_engine *e, size_t tokens, const char *what, tl_
         return tl_fail(err, TL_EUSAGE,
                        "%s needs %zu positions, the cache of %d pages holds %d for one sequence: wanted are %zu bytes",
                        what, tokens, e->pool.n, most,
-                       (size_t)(tl_pages_for((int)tokens) + 1) * page_bytes(&e->model->config));
+                       (size_t)(tl_pages_for((int)tokens) + 1) * page_bytes(&e->model->config, e->stream->precision));
     return 0;
 }
 

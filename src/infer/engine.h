@@ -37,7 +37,8 @@ typedef struct tl_engine tl_engine;
 typedef struct tl_engine_options {
     int max_rows;        /* rows of one step: what a prompt is cut into, and what many sequences share */
     int max_sequences;   /* running together, at least 2: a prompt, and a continuation branching off it */
-    size_t cache_bytes;  /* of key/value pages, at most: no more is taken than twice max_sequences whole contexts */
+    size_t cache_bytes;  /* of key/value pages, f32 or bf16 as the stream multiplies, at most: no more is taken than
+                          * twice max_sequences whole contexts */
     int max_rank;        /* of any adapter in any request; 0: none will be used */
     bool share_prefixes; /* false: every prompt is computed for itself */
 } tl_engine_options;
@@ -45,8 +46,9 @@ typedef struct tl_engine_options {
 /* 512 rows, 64 sequences, 256 MiB, rank 64, shared. */
 tl_engine_options tl_engine_defaults(void);
 
-/* Bytes tl_engine_create will take, the activations included: the plan.  Refuses what create would refuse. */
-int tl_engine_bytes(size_t *out, const tl_model *m, const tl_engine_options *o, tl_err *err);
+/* Bytes tl_engine_create will take with a stream of this precision, the activations included: the plan.  Refuses what
+ * create would refuse. */
+int tl_engine_bytes(size_t *out, const tl_model *m, tl_precision precision, const tl_engine_options *o, tl_err *err);
 
 /* m and s are borrowed and must outlive the engine; s was made for at least T positions. */
 int tl_engine_create(tl_engine **out, const tl_model *m, tl_stream *s, const tl_engine_options *o, tl_err *err);

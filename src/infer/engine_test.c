@@ -111,7 +111,7 @@ static tl_engine *engine_make(fixture *f, int max_rows, int max_sequences, int p
     tl_engine *e = NULL;
     tl_err err;
     const tl_config *c = &f->model->config;
-    size_t page = (size_t)c->L * (tl_page_k(c->G, c->h) + tl_page_v(c->G, c->h)) * sizeof(float);
+    size_t page = (size_t)c->L * tl_page_bytes(TL_DTYPE_F32, c->G, c->h);
     tl_engine_options o = { .max_rows = max_rows,
                             .max_sequences = max_sequences,
                             .cache_bytes = (size_t)pages * page,
@@ -647,7 +647,7 @@ TEST(the_plan_is_the_allocation_and_settings_without_sense_are_refused)
     tl_err err;
     size_t bytes = 0;
     o.cache_bytes = 1 << 20;
-    CHECK_OK(tl_engine_bytes(&bytes, f.model, &o, &err), err);
+    CHECK_OK(tl_engine_bytes(&bytes, f.model, TL_PRECISION_F32, &o, &err), err);
     tl_engine *e = NULL;
     CHECK_OK(tl_engine_create(&e, f.model, &f.stream, &o, &err), err);
     tl_acts_size size = { .max_rows = o.max_rows, .max_rank = o.max_rank };
@@ -657,7 +657,7 @@ TEST(the_plan_is_the_allocation_and_settings_without_sense_are_refused)
     o.cache_bytes = 1000;
     CHECK_INT(tl_engine_create(&e, f.model, &f.stream, &o, &err), TL_EUSAGE);
     CHECK_HAS(err.text, "cache: 1000 bytes hold 0 pages");
-    CHECK_INT(tl_engine_bytes(&bytes, f.model, &o, &err), TL_EUSAGE);
+    CHECK_INT(tl_engine_bytes(&bytes, f.model, TL_PRECISION_F32, &o, &err), TL_EUSAGE);
     o = tl_engine_defaults(), o.max_sequences = 1;
     CHECK_INT(tl_engine_create(&e, f.model, &f.stream, &o, &err), TL_EUSAGE);
     CHECK_HAS(err.text, "max_sequences is 1");

@@ -4,13 +4,13 @@
 #include <assert.h>
 #include <string.h>
 
-void tl_page_pool_lay(tl_page_pool *p, tl_arena *a, int n, size_t k_floats, size_t v_floats)
+void tl_page_pool_lay(tl_page_pool *p, tl_arena *a, int n, size_t k_words, size_t v_words)
 {
     assert(n > 0 && n <= 1 << 30);
-    *p = (tl_page_pool){ .n = n, .k_floats = k_floats, .v_floats = v_floats, .n_buckets = 1 };
+    *p = (tl_page_pool){ .n = n, .k_words = k_words, .v_words = v_words, .n_buckets = 1 };
     while (p->n_buckets < n) p->n_buckets *= 2;
-    p->k = tl_arena_floats(a, (size_t)n * k_floats);
-    p->v = tl_arena_floats(a, (size_t)n * v_floats);
+    p->k = tl_arena_take(a, (size_t)n * k_words * sizeof *p->k);
+    p->v = tl_arena_take(a, (size_t)n * v_words * sizeof *p->v);
     p->pages = tl_arena_take(a, (size_t)n * sizeof *p->pages);
     p->buckets = tl_arena_ints(a, (size_t)p->n_buckets);
     if (p->pages) tl_page_pool_clear(p); /* else measuring */
@@ -18,8 +18,8 @@ void tl_page_pool_lay(tl_page_pool *p, tl_arena *a, int n, size_t k_floats, size
 
 void tl_page_pool_clear(tl_page_pool *p)
 {
-    memset(p->k, 0, (size_t)p->n * p->k_floats * sizeof(float));
-    memset(p->v, 0, (size_t)p->n * p->v_floats * sizeof(float));
+    memset(p->k, 0, (size_t)p->n * p->k_words * sizeof *p->k);
+    memset(p->v, 0, (size_t)p->n * p->v_words * sizeof *p->v);
     for (int i = 0; i < p->n_buckets; i++) p->buckets[i] = -1;
     for (int i = 0; i < p->n; i++) {
         assert(p->pages[i].references == 0);
@@ -129,6 +129,6 @@ void tl_page_ready(tl_page_pool *p, int i)
 
 void tl_page_copy(tl_page_pool *p, int to, int from)
 {
-    memcpy(p->k + (size_t)to * p->k_floats, p->k + (size_t)from * p->k_floats, p->k_floats * sizeof(float));
-    memcpy(p->v + (size_t)to * p->v_floats, p->v + (size_t)from * p->v_floats, p->v_floats * sizeof(float));
+    memcpy(p->k + (size_t)to * p->k_words, p->k + (size_t)from * p->k_words, p->k_words * sizeof *p->k);
+    memcpy(p->v + (size_t)to * p->v_words, p->v + (size_t)from * p->v_words, p->v_words * sizeof *p->v);
 }

@@ -25,6 +25,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct tl_page {
     tl_hash name;
@@ -36,18 +37,18 @@ typedef struct tl_page {
 
 typedef struct tl_page_pool {
     int n;
-    size_t k_floats, v_floats; /* of one page, over all layers */
-    float *k, *v;              /* in the arena: [n][k_floats], [n][v_floats] */
-    tl_page *pages;            /* in the arena: [n] */
-    int *buckets;              /* in the arena: by name, -1 where empty */
-    int n_buckets;             /* a power of two */
-    int first, last;           /* of the idle list */
-    int idle;                  /* how many tl_page_take can give */
+    size_t k_words, v_words; /* of one page, over all layers */
+    uint32_t *k, *v;         /* in the arena: [n][k_words], [n][v_words] */
+    tl_page *pages;          /* in the arena: [n] */
+    int *buckets;            /* in the arena: by name, -1 where empty */
+    int n_buckets;           /* a power of two */
+    int first, last;         /* of the idle list */
+    int idle;                /* how many tl_page_take can give */
 } tl_page_pool;
 
 /* Lay n pages out in the arena (zeroed, as the kernels want it); with a measuring arena only their bytes are counted.
  */
-void tl_page_pool_lay(tl_page_pool *p, tl_arena *a, int n, size_t k_floats, size_t v_floats);
+void tl_page_pool_lay(tl_page_pool *p, tl_arena *a, int n, size_t k_words, size_t v_words);
 
 /* Forget every page and zero all memory; none may be held. */
 void tl_page_pool_clear(tl_page_pool *p);

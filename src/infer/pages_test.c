@@ -107,11 +107,11 @@ TEST(a_copy_is_all_of_a_page)
     tl_page_pool p;
     tl_arena *a = pool_make(&p, 3);
     int from = tl_page_take(&p), to = tl_page_take(&p), other = tl_page_take(&p);
-    for (int i = 0; i < K; i++) p.k[from * K + i] = (float)i + 1;
-    for (int i = 0; i < W; i++) p.v[from * W + i] = (float)i + 100;
+    for (int i = 0; i < K; i++) p.k[from * K + i] = (uint32_t)i + 1;
+    for (int i = 0; i < W; i++) p.v[from * W + i] = (uint32_t)i + 100;
     tl_page_copy(&p, to, from);
-    for (int i = 0; i < K; i++) CHECK(p.k[to * K + i] == (float)i + 1 && p.k[other * K + i] == 0);
-    for (int i = 0; i < W; i++) CHECK(p.v[to * W + i] == (float)i + 100 && p.v[other * W + i] == 0);
+    for (int i = 0; i < K; i++) CHECK(p.k[to * K + i] == (uint32_t)i + 1 && p.k[other * K + i] == 0);
+    for (int i = 0; i < W; i++) CHECK(p.v[to * W + i] == (uint32_t)i + 100 && p.v[other * W + i] == 0);
     tl_arena_free(a);
 }
 

@@ -259,7 +259,7 @@ static void forward(tl_engine *e)
                    .n_segments = e->n_segments,
                    .segments = e->segments,
                    .adapters = e->adapters,
-                   .pages = { e->pool.k, e->pool.v } };
+                   .pages = { e->pool.k, e->pool.v, tl_precision_dtype(e->stream->precision) } };
     tl_forward(e->model, e->stream, &b, e->acts);
     e->counts.rows += (size_t)e->n_rows;
     e->counts.steps++;

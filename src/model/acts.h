@@ -96,6 +96,7 @@ void tl_layer_again(const tl_model *m, tl_stream *s, const tl_batch *b, const tl
 void tl_head_logits(const tl_model *m, tl_stream *s, const tl_acts *acts, int n, float *logits);
 
 /* How attention sees a layer of this batch. */
-tl_attention tl_batch_attention(const tl_model *m, const tl_batch *b, const tl_acts *acts, int layer);
+tl_attention tl_batch_attention(const tl_model *m, const tl_stream *s, const tl_batch *b, const tl_acts *acts,
+                                int layer);
 
 #endif

@@ -201,7 +201,7 @@ static void attention_block_back(const tl_model *m, tl_stream *s, const tl_batch
     float *q = a->q, *k = a->k;
     const float *const dout[] = { join_back(m, s, acts, l, TL_O, N) };
     const float *const dqkv[] = { normed ? acts->q : acts->dq, normed ? acts->k : acts->dk, acts->dv };
-    tl_attention att = tl_batch_attention(m, b, acts, l);
+    tl_attention att = tl_batch_attention(m, s, b, acts, l);
     linear_back_x(m, s, N, adapter, acts, l, TL_O, 1, acts->dnorm, dout);
     linear_back_w(m, s, N, adapter, acts, l, TL_O, 1, g, dout, a->att);
     if (normed) tl_layer_queries(m, s, b, acts, l, &q, &k);

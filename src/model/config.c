@@ -151,6 +151,9 @@ static int check_sizes(const tl_config *c, const char *where, tl_err *err)
     if ((size_t)c->L * (size_t)c->E > TL_EXPERTS_MAX)
         return tl_fail(err, TL_ESHAPE, "%s: %d layers of %d experts, at most %d in all are taken", where, c->L, c->E,
                        (int)TL_EXPERTS_MAX);
+    if (c->h > TL_HEAD_WIDEST)
+        return tl_fail(err, TL_EUNSUPPORTED, "%s: heads are %d wide, at most %d is computed", where, c->h,
+                       (int)TL_HEAD_WIDEST);
     if ((size_t)c->T * (size_t)c->h > (size_t)1 << 28) /* the rotary tables: 1 GiB */
         return tl_fail(err, TL_ESHAPE, "%s: %d positions of heads %d wide, at most 2^28 numbers are taken", where, c->T,
                        c->h);

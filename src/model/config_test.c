@@ -51,6 +51,7 @@ TEST(a_config_we_do_not_compute_is_refused_by_name)
         { llama, "quantization_config", "{\"bits\": 4}", TL_EUNSUPPORTED, "quantization_config" },
         { llama, "num_key_value_heads", "3", TL_ESHAPE, "cannot share 3" },
         { llama, "head_dim", "5", TL_ESHAPE, "even width" },
+        { llama, "head_dim", "258", TL_EUNSUPPORTED, "heads are 258 wide, at most 256" },
         { llama, "num_attention_heads", "3", TL_ESHAPE, "not divided by 3" },
         { llama, "max_position_embeddings", "1000000000", TL_EFORMAT, "max_position_embeddings" },
         { llama, "num_hidden_layers", "-1", TL_EFORMAT, "num_hidden_layers" },

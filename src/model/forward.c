@@ -97,8 +97,9 @@ static void layout(tl_acts *a, tl_arena *arena, const tl_model *m, const tl_acts
     if (c->E) tl_experts_lay(&a->experts, arena, c, size->max_rows, size->training);
     if (size->max_segments > 0) {
         size_t pages = N / TL_PAGE + (size_t)size->max_segments;
-        a->pages.k = tl_arena_floats(arena, pages * tl_page_k(c->G, c->h));
-        a->pages.v = tl_arena_floats(arena, pages * tl_page_v(c->G, c->h));
+        /* in f32: whether half of it would do, the stream says only when they are written */
+        a->pages.k = tl_arena_take(arena, pages * tl_page_k(TL_DTYPE_F32, c->G, c->h) * sizeof *a->pages.k);
+        a->pages.v = tl_arena_take(arena, pages * tl_page_v(TL_DTYPE_F32, c->G, c->h) * sizeof *a->pages.v);
         a->page_list = tl_arena_ints(arena, pages);
         a->segments = tl_arena_take(arena, (size_t)size->max_segments * sizeof *a->segments);
     }
@@ -193,13 +194,20 @@ int tl_model_module(const tl_model *m, int linear, bool *first, bool *last)
     return -1;
 }
 
-tl_attention tl_batch_attention(const tl_model *m, const tl_batch *b, const tl_acts *acts, int layer)
+tl_attention tl_batch_attention(const tl_model *m, const tl_stream *s, const tl_batch *b, const tl_acts *acts,
+                                int layer)
 {
     const tl_config *c = &m->config;
-    size_t k = tl_page_k(c->G, c->h), v = tl_page_v(c->G, c->h);
-    tl_attention a = {
-        .H = c->H, .G = c->G, .h = c->h, .scale = tl_config_score_scale(c), .n_segments = b->n_segments
-    };
+    tl_dtype type = b->pages.k ? b->pages.type : tl_precision_dtype(s->precision);
+    size_t k = tl_page_k(type, c->G, c->h), v = tl_page_v(type, c->G, c->h);
+    tl_attention a = { .H = c->H,
+                       .G = c->G,
+                       .h = c->h,
+                       .scale = tl_config_score_scale(c),
+                       .softcap = c->score_cap,
+                       .window = c->layers[layer] & TL_LAYER_WINDOW ? c->window : 0,
+                       .n_segments = b->n_segments,
+                       .type = type };
     if (b->pages.k) {
         a.segments = b->segments;
         a.k = b->pages.k + (size_t)layer * k;
@@ -353,7 +361,7 @@ static void attention_block(const tl_model *m, tl_stream *s, const tl_batch *b, 
     const tl_backend *be = m->backend;
     tl_layer_acts *a = &acts->layers[l];
     float *q, *k;
-    tl_attention att = tl_batch_attention(m, b, acts, l);
+    tl_attention att = tl_batch_attention(m, s, b, acts, l);
     const float *x = tl_layer_input(m, s, b, acts, l, 1, a->x);
     linear(m, s, b, acts, l, TL_Q, 3, (float *const[]){ a->q, a->k, a->v }, x, NULL);
     tl_layer_queries(m, s, b, acts, l, &q, &k);

@@ -17,9 +17,10 @@
 #include "model/adapter.h"
 #include "model/model.h"
 
-/* Where key/value pages lie.  Page i of layer l: k at k + (i * L + l) * tl_page_k(G, h), v likewise. */
+/* Where key/value pages lie.  Page i of layer l: k at k + (i * L + l) * tl_page_k(type, G, h), v likewise. */
 typedef struct tl_pages {
-    float *k, *v; /* owned by the engine; NULL in a training batch: the activations' own are used */
+    uint32_t *k, *v; /* owned by the engine; NULL in a training batch: the activations' own are used */
+    tl_dtype type;
 } tl_pages;
 
 typedef struct tl_batch {

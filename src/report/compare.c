@@ -92,9 +92,9 @@ static int encode(tl_ids *out, const char *input, void *context, tl_err *err)
 }
 
 /* Eight whole contexts of keys and values, or limit: a small base should not look large for its cache. */
-static size_t cache_for(const tl_config *c, size_t limit)
+static size_t cache_for(const tl_config *c, const tl_stream *s, size_t limit)
 {
-    size_t page = sizeof(float) * (tl_page_k(c->G, c->h) + tl_page_v(c->G, c->h)) * (size_t)c->L;
+    size_t page = tl_page_bytes(tl_precision_dtype(s->precision), c->G, c->h) * (size_t)c->L;
     size_t wanted = 8 * page * ((size_t)c->T / TL_PAGE + 2);
     return wanted < limit ? wanted : limit;
 }
@@ -110,7 +110,7 @@ int tl_evaluate(tl_evaluated *out, const tl_work *w, const tl_variant *v, const 
     };
     *out = (tl_evaluated){ 0 };
     eo.max_rank = v->adapter ? v->adapter->max_r : 0;
-    eo.cache_bytes = cache_for(&w->base->config, eo.cache_bytes);
+    eo.cache_bytes = cache_for(&w->base->config, w->stream, eo.cache_bytes);
     TL_TRY(tl_engine_create(&e, tl_variant_model(v), w->stream, &eo, err));
     int rc = tl_predict(&out->predictions, e, w->tokenizer, w->task, split, &po, err);
     if (rc == 0 && general) {
@@ -323,7 +323,7 @@ static int measure_base(tl_compared *c, const tl_work *w, const tl_compare_optio
     c->before = calloc((size_t)c->general->n, sizeof *c->before);
     if (!c->before) return tl_fail(err, TL_ENOMEM, "general text: no memory for %d losses", c->general->n);
     eo.max_rank = 0;
-    eo.cache_bytes = cache_for(&w->base->config, eo.cache_bytes);
+    eo.cache_bytes = cache_for(&w->base->config, w->stream, eo.cache_bytes);
     TL_TRY(tl_engine_create(&e, w->base, w->stream, &eo, err));
     int rc = tl_general_loss(c->before, c->general, e, NULL, err);
     tl_engine_free(e);

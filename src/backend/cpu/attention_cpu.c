@@ -1,295 +1,261 @@
-/* attention_cpu.c - causal attention over pages of keys and values, forward beside backward.
+/* attention_cpu.c - attention over pages of keys and values (the backward: attention_back_cpu.c).
  *
- *     s_rt = scale q_r . k_t           for t up to r's own position
- *     p_rt = e^(s_rt - lse_r),         lse_r = log of the sum over t of e^s_rt
+ *     s_rt = scale q_r . k_t           for the t that row r sees
+ *     p_rt = e^s_rt / sum over t of e^s_rt
  *     o_r  = sum over t of p_rt v_t
  *
- *     dp_rt = do_r . v_t,   ds_rt = scale p_rt (dp_rt - do_r . o_r)
- *     dq_r += ds_rt k_t,    dk_t += ds_rt q_r,    dv_t += p_rt do_r
+ * No row of scores is ever whole: keys come in steps of KEYS positions, and a row carries its largest score so far, the
+ * sum of its terms relative to that, and its output likewise; where a step brings a larger score, sum and output are
+ * scaled down (Milakov & Gimelshein, arXiv 1805.02867; Dao et al., arXiv 2205.14135).  Steps begin at multiples of KEYS
+ * of the sequence's own positions, and a factor of 1 changes no bit, so how a sequence was cut into batches, and which
+ * rows share a block, leaves no trace.
  *
- * Forward: a block of up to RB rows of one head takes its scores page by page: keys lie with the position innermost, so
- * a page's 32 scores of a row are two vectors, summed along h in order.  The scores of the block (RB x positions
- * floats) stay in scratch; never more.  Then the softmax over each row, then the values, two vectors of h at a time,
- * summed along t in order.  A position's lane depends on the position alone, so how a sequence was cut into batches
- * leaves no trace.
+ * A block is so many rows and the heads that share a key head, up to M_MOST of them together: a decoded token of a
+ * group of heads reads its keys once.  Scores are rounded before the largest is taken off, so that one becomes 1
+ * whatever its size, and no term is ever above it.  A block's buffers, all in the thread's scratch:
  *
- * Backward: a task is one sequence and one key/value head.  Keys and values are turned into [h][T] once, scores are
- * computed again from lse, and dk, dv gather in scratch over all heads and rows that share them, in order.
+ *     q  [M][hw]  words along h, packed once        o  [M][hp]         f32
+ *     s  [M][KEYS]  f32: scores                     p  [M][KEYS/each]  words along t (f32: s again)
  *
- * RB = 8 rows: 8 x 2 sums, 2 loads and a broadcast fit the 32 registers of AVX-512; with 16 registers and half the
- * width, 2 rows by 4 vectors. */
-#include "backend/cpu/cpu.h"
+ * With h = 64 in bf16 the keys and values of a step are 16 KiB, and a block's buffers 48 KiB: the first-level cache
+ * holds what a tile reads again, the second everything. */
+#include "backend/cpu/attention.h"
 
+#include <assert.h>
+#include <float.h>
+#include <limits.h>
 #include <math.h>
 #include <omp.h>
 
-#ifdef __AVX512F__
-enum {
-    RB = 8
-};
-#else
-enum {
-    RB = 2
-};
-#endif
-enum {
-    PV = TL_PAGE / W
-}; /* vectors in a page's row of scores */
+/* Fewer multiply-adds are not worth waking a thread. */
+#define WORTH(s, n) ((s)->threads > 1 && (n) > 200000)
 
-/* out[rows][TL_PAGE] (row stride ld) = x[rows][h] kt[h][TL_PAGE] (row stride kt_ld); `rows` is a constant here. */
-static inline __attribute__((always_inline)) void page_dots(int rows, float *out, size_t ld, const float *x,
-                                                            size_t x_ld, const float *kt, size_t kt_ld, int h)
+enum {
+    KEYS = 2 * TL_PAGE,
+    M_MOST = 64
+};
+
+typedef struct block {
+    const tl_attention *a;
+    const tl_segment *g;
+    tl_scores how;
+    int head, j, heads; /* key head; first query head, and how many */
+    int r0, M;          /* first row; row m is r0 + m / heads with head j + m % heads */
+    bool pairs;
+    uint32_t *q, *p;                                 /* [M][tl_q_ld], [M][KEYS/each] */
+    float *s, *o;                                    /* [M][KEYS], [M][hp] */
+    float most[M_MOST], top[M_MOST], factor[M_MOST]; /* largest score so far and in this step; what sums shrink by */
+    float sum[M_MOST][W];
+} block;
+
+static int position(const block *b, int m)
 {
-    vf sum[RB][PV];
-    for (int r = 0; r < rows; r++)
-        for (int j = 0; j < PV; j++) sum[r][j] = vf_set(0);
-    for (int d = 0; d < h; d++) {
-        vf k[PV];
-        for (int j = 0; j < PV; j++) k[j] = vf_load(kt + (size_t)d * kt_ld + (size_t)j * W);
-#pragma GCC unroll 8
-        for (int r = 0; r < rows; r++) {
-            vf q = vf_set(x[(size_t)r * x_ld + (size_t)d]);
-            for (int j = 0; j < PV; j++) sum[r][j] = vf_fma(q, k[j], sum[r][j]);
+    return b->g->start + b->r0 + m / b->heads;
+}
+
+/* Scores of the n positions from t0 on. */
+static void score(block *b, int t0, int n)
+{
+    const tl_attention *a = b->a;
+    const size_t words = words_along(b->pairs, a->h), ld = tl_q_ld(a);
+    for (int i = 0; i < n; i += TL_PAGE) {
+        const uint32_t *page = a->k + (size_t)b->g->pages[(t0 + i) / TL_PAGE] * a->k_stride;
+        page += (size_t)b->head * words * TL_PAGE;
+        multiply(b->pairs, (words_c){ b->s + i, KEYS, NULL, true }, (words_a){ b->q, ld, false },
+                 (words_b){ &page, INT_MAX, TL_PAGE }, b->M, TL_PAGE, (int)words);
+    }
+}
+
+/* The step's scores become terms; most, factor and sum go on. */
+static void soften(block *b, int t0, int n)
+{
+    const vf scale = vf_set(b->how.scale);
+    const int window = b->a->window;
+    for (int m = 0; m < b->M; m++) {
+        float *s = b->s + m * KEYS;
+        const int last = position(b, m) - t0, first = window > 0 ? last + 1 - window : 0;
+        vf top = vf_set(-INFINITY);
+        if (b->how.cap > 0)
+            for (int t = 0; t < n; t += W) vf_store(s + t, capped(&b->how, vf_load(s + t)));
+        if (last < n - 1 || first > 0)
+            for (int t = 0; t < n; t += W) vf_store(s + t, vf_between(vf_load(s + t), first - t, last - t, -INFINITY));
+        for (int t = 0; t < n; t += W) top = vf_max(top, vf_load(s + t));
+        b->top[m] = vf_top(top);
+    }
+    for (int m = 0; m < b->M; m += W) {
+        vf was = vf_load(b->most + m), now = vf_max(vf_load(b->top + m) * scale, was);
+        vf_store(b->most + m, now);
+        vf_store(b->factor + m, vf_exp2(was - now));
+    }
+    for (int m = 0; m < b->M; m++) {
+        float *s = b->s + m * KEYS;
+        tl_bf16 *p = (tl_bf16 *)(void *)b->p + m * KEYS;
+        const vf most = vf_set(b->most[m]);
+        vf sum = vf_load(b->sum[m]) * vf_set(b->factor[m]);
+        for (int t = 0; t < n; t += W) {
+            vf e = vf_exp2(vf_load(s + t) * scale - most);
+            if (b->pairs)
+                vf_store_bf16(p + t, e);
+            else
+                vf_store(s + t, e);
+            sum += e;
+        }
+        vf_store(b->sum[m], sum);
+    }
+}
+
+/* The step's values, of n positions, gathered by its terms. */
+static void gather(block *b, int t0, int n, bool fresh)
+{
+    const tl_attention *a = b->a;
+    const int hp = tl_head_padded(a->h), each = b->pairs ? TL_PAGE / 2 : TL_PAGE;
+    const uint32_t *piece[KEYS / TL_PAGE];
+    for (int i = 0; i * TL_PAGE < n; i++)
+        piece[i] = a->v + (size_t)b->g->pages[t0 / TL_PAGE + i] * a->v_stride + (size_t)(b->head * each * hp);
+    multiply(b->pairs, (words_c){ b->o, (size_t)hp, b->factor, fresh },
+             (words_a){ b->p, b->pairs ? KEYS / 2 : KEYS, false }, (words_b){ piece, each, (size_t)hp }, b->M, hp,
+             (int)words_along(b->pairs, n));
+}
+
+static void attend(block *b, float *o, float *lse, const float *q)
+{
+    const tl_attention *a = b->a;
+    const int h = a->h, hp = tl_head_padded(h), end = position(b, b->M - 1) + 1;
+    const size_t ld = tl_q_ld(a), row = (size_t)(b->g->row + b->r0) * (size_t)a->H + (size_t)b->j;
+    for (int m = 0; m < b->M; m++) {
+        size_t at = (row + (size_t)(m / b->heads * a->H + m % b->heads)) * (size_t)h;
+        words_of_row(b->q + (size_t)m * ld, q + at, h, (int)ld, b->pairs);
+        vf_store(b->sum[m], vf_set(0));
+    }
+    for (int m = 0; m < M_MOST; m++) b->most[m] = -FLT_MAX; /* finite: a step may hold nothing a row sees */
+    const int first = a->window > 0 && position(b, 0) >= a->window ? position(b, 0) - a->window + 1 : 0;
+    const int begin = first / KEYS * KEYS;
+    for (int t0 = begin; t0 < end; t0 += KEYS) {
+        const int here = end - t0 < KEYS ? end - t0 : KEYS, n = (here + TL_PAGE - 1) / TL_PAGE * TL_PAGE;
+        score(b, t0, n);
+        soften(b, t0, n);
+        gather(b, t0, here, t0 == begin);
+    }
+    for (int m = 0; m < b->M; m++) {
+        size_t at = row + (size_t)(m / b->heads * a->H + m % b->heads);
+        float *from = b->o + m * hp, *to = o + at * (size_t)h, total = vf_sum(vf_load(b->sum[m]));
+        const vf inverse = vf_set(1.0f / total);
+        for (int d = 0; d < hp; d += W) vf_store(from + d, vf_load(from + d) * inverse);
+        memcpy(to, from, (size_t)h * sizeof *to);
+        lse[at] = b->most[m] + log2f(total);
+    }
+}
+
+/* Rows in a block of so many heads: as many as fit, whole tiles where that is possible. */
+static int rows_of(int heads)
+{
+    int rows = M_MOST / heads;
+    return rows >= TILE_ROWS ? rows / TILE_ROWS * TILE_ROWS : rows;
+}
+
+void TL_CPU(attention)(tl_stream *s, const tl_attention *a, float *o, float *lse, const float *q)
+{
+    const int share = a->H / a->G, heads = share < M_MOST ? share : M_MOST, rows = rows_of(heads);
+    const size_t hp = (size_t)tl_head_padded(a->h);
+    double work = 0;
+    int next = 0;
+    assert(a->h <= TL_HEAD_WIDEST);
+    for (int i = 0; i < a->n_segments; i++)
+        work += (double)a->segments[i].rows * (a->segments[i].start + a->segments[i].rows) * a->H * a->h;
+#pragma omp parallel num_threads(s->threads) if (WORTH(s, work))
+    {
+        float *scratch = (float *)(void *)(s->scratch + (size_t)omp_get_thread_num() * s->scratch_each);
+        block b = { .a = a, .how = tl_scores_of(a), .pairs = a->type == TL_DTYPE_BF16 };
+        b.q = (uint32_t *)(void *)scratch;
+        b.o = scratch + M_MOST * tl_q_ld(a);
+        b.s = b.o + M_MOST * hp;
+        b.p = (uint32_t *)(void *)(b.pairs ? b.s + M_MOST * KEYS : b.s);
+        int mine, turn = 0;
+#pragma omp atomic capture
+        mine = next++;
+        for (int i = 0; i < a->n_segments; i++) {
+            b.g = &a->segments[i];
+            for (int r = (b.g->rows - 1) / rows * rows; r >= 0; r -= rows) { /* the longest first */
+                for (int j = 0; j < a->H; j += b.heads) {
+                    const int left = share - j % share;
+                    b.head = j / share;
+                    b.j = j;
+                    b.heads = left < heads ? left : heads;
+                    if (turn++ != mine) continue;
+                    b.r0 = r;
+                    b.M = (b.g->rows - r < rows ? b.g->rows - r : rows) * b.heads;
+                    attend(&b, o, lse, q);
+#pragma omp atomic capture
+                    mine = next++;
+                }
+            }
         }
     }
-    for (int r = 0; r < rows; r++)
-        for (int j = 0; j < PV; j++) vf_store(out + (size_t)r * ld + (size_t)j * W, sum[r][j]);
 }
 
-static void dots(int rows, float *out, size_t ld, const float *x, size_t x_ld, const float *kt, size_t kt_ld, int h)
+_Static_assert(M_MOST *(2 * TL_HEAD_WIDEST + 2 * KEYS) * 4 <= TL_PRODUCT_SCRATCH, "the stream's scratch holds a block");
+
+/* ---- pages ---- */
+
+/* Positions of one page, slots from .. to-1, of one head: keys turned, values as they come or in pairs. */
+static void write_page(const tl_attention *a, uint32_t *kp, uint32_t *vp, const float *k, const float *v, int from,
+                       int to)
 {
-    if (rows == RB) {
-        page_dots(RB, out, ld, x, x_ld, kt, kt_ld, h);
-        return;
+    const int h = a->h, hp = tl_head_padded(h);
+    const size_t ld = (size_t)a->G * (size_t)h;
+    const bool pairs = a->type == TL_DTYPE_BF16;
+    for (int t = from; t < to;) {
+        const float *kt = k + (size_t)(t - from) * ld;
+        if (t % 16 == 0 && to - t >= 16) {
+            words_turned(kp + t, TL_PAGE, kt, ld, 16, h, pairs);
+            t += 16;
+            continue;
+        }
+        for (int d = 0; d < (int)words_along(pairs, h); d++) kp[d * TL_PAGE + t] = word_at(kt, h, d, pairs);
+        t++;
     }
-    for (int r = 0; r < rows; r++) page_dots(1, out + (size_t)r * ld, ld, x + (size_t)r * x_ld, x_ld, kt, kt_ld, h);
-}
-
-/* sum[r][0..1] += over n positions of p[r][t] * rows[t][0 .. 2W) ; rows t apart by ld. */
-static inline __attribute__((always_inline)) void gather(int rows, vf (*sum)[2], const float *p, size_t p_ld,
-                                                         const float *v, size_t ld, int n)
-{
-    for (int t = 0; t < n; t++) {
-        vf v0 = vf_load(v + (size_t)t * ld), v1 = vf_load(v + (size_t)t * ld + W);
-#pragma GCC unroll 8
-        for (int r = 0; r < rows; r++) {
-            vf x = vf_set(p[(size_t)r * p_ld + (size_t)t]);
-            sum[r][0] = vf_fma(x, v0, sum[r][0]);
-            sum[r][1] = vf_fma(x, v1, sum[r][1]);
+    for (int t = from; t < to; t++) {
+        const float *vt = v + (size_t)(t - from) * ld;
+        if (!pairs) {
+            memcpy(vp + t * hp, vt, (size_t)h * sizeof *vt);
+            memset(vp + t * hp + h, 0, (size_t)(hp - h) * sizeof *vp);
+        } else if (t % 2 == 0) { /* with its neighbour, or zero in its place */
+            bool both = t + 1 < to;
+            words_across(vp + t / 2 * hp, vt, ld, h, hp, both);
+            t += both;
+        } else {
+            for (int d = 0; d < h; d++) {
+                uint32_t *w = vp + t / 2 * hp + d;
+                *w = (*w & 0xffffu) | (uint32_t)tl_f32_to_bf16(vt[d]) << 16;
+            }
         }
     }
 }
 
 void TL_CPU(kv_write)(tl_stream *s, const tl_attention *a, const float *k, const float *v)
 {
-    int hp = tl_head_padded(a->h);
-#pragma omp parallel for num_threads(s->threads) schedule(static) if (s->threads > 1 && a->n_segments > 1)
-    for (int i = 0; i < a->n_segments; i++) {
-        const tl_segment *g = &a->segments[i];
-        for (int r = 0; r < g->rows; r++) {
-            int position = g->start + r, slot = position % TL_PAGE;
-            size_t page = (size_t)g->pages[position / TL_PAGE], n = (size_t)(g->row + r) * (size_t)a->G;
-            for (int j = 0; j < a->G; j++) {
-                const float *kin = k + (n + (size_t)j) * (size_t)a->h, *vin = v + (n + (size_t)j) * (size_t)a->h;
-                float *kout = a->k + page * a->k_stride + (size_t)j * (size_t)a->h * TL_PAGE + slot;
-                float *vout = a->v + page * a->v_stride + ((size_t)j * TL_PAGE + (size_t)slot) * (size_t)hp;
-                for (int d = 0; d < a->h; d++) kout[(size_t)d * TL_PAGE] = kin[d];
-                memcpy(vout, vin, (size_t)a->h * sizeof *vout);
-                for (int d = a->h; d < hp; d++) vout[d] = 0;
-            }
-        }
-    }
-}
-
-/* Rows r0 .. r0+rows-1 of segment g, head j. */
-static void attend(const tl_attention *a, const tl_segment *g, int j, int r0, int rows, float *o, float *lse,
-                   const float *q, float *scratch)
-{
-    int h = a->h, hp = tl_head_padded(h), head = j / (a->H / a->G);
-    int last = g->start + r0 + rows - 1, n_pages = last / TL_PAGE + 1;
-    size_t ld = (size_t)n_pages * TL_PAGE, row_ld = (size_t)a->H * (size_t)h;
-    size_t first = ((size_t)(g->row + r0) * (size_t)a->H + (size_t)j);
-    const float *qr = q + first * (size_t)h;
-    float *score = scratch; /* [rows][ld] */
-    for (int p = 0; p < n_pages; p++) {
-        const float *kt = a->k + (size_t)g->pages[p] * a->k_stride + (size_t)head * (size_t)h * TL_PAGE;
-        dots(rows, score + (size_t)p * TL_PAGE, ld, qr, row_ld, kt, TL_PAGE, h);
-    }
-    float inverse[RB];
-    for (int r = 0; r < rows; r++) {
-        float *x = score + (size_t)r * ld;
-        size_t seen = (size_t)(g->start + r0 + r) + 1;
-        for (size_t t = seen; t < ld; t++) x[t] = -INFINITY;
-        vf top = vf_set(-INFINITY), sum = vf_set(0), scale = vf_set(a->scale);
-        for (size_t t = 0; t < ld; t += W) {
-            vf v = vf_load(x + t) * scale;
-            vf_store(x + t, v);
-            top = vf_max(top, v);
-        }
-        float m = vf_top(top);
-        for (size_t t = 0; t < ld; t += W) {
-            vf e = vf_exp(vf_load(x + t) - vf_set(m));
-            vf_store(x + t, e);
-            sum += e;
-        }
-        float total = vf_sum(sum);
-        inverse[r] = 1.0f / total;
-        lse[first + (size_t)r * (size_t)a->H] = m + logf(total);
-    }
-    for (int d = 0; d < hp; d += 2 * W) {
-        vf sum[RB][2];
-        for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = vf_set(0);
-        for (int p = 0; p < n_pages; p++) {
-            const float *v = a->v + (size_t)g->pages[p] * a->v_stride + (size_t)head * TL_PAGE * (size_t)hp + d;
-            int n = last + 1 - p * TL_PAGE < TL_PAGE ? last + 1 - p * TL_PAGE : TL_PAGE;
-            const float *x = score + (size_t)p * TL_PAGE;
-            if (hp - d < 2 * W) { /* an odd half of padding: one vector wide */
-                for (int r = 0; r < rows; r++)
-                    for (int t = 0; t < n; t++)
-                        sum[r][0] = vf_fma(vf_set(x[(size_t)r * ld + (size_t)t]), vf_load(v + (size_t)t * (size_t)hp),
-                                           sum[r][0]);
-            } else if (rows == RB) {
-                gather(RB, sum, x, ld, v, (size_t)hp, n);
-            } else {
-                for (int r = 0; r < rows; r++) gather(1, sum + r, x + (size_t)r * ld, ld, v, (size_t)hp, n);
-            }
-        }
-        for (int r = 0; r < rows; r++) {
-            float out[2 * W];
-            vf_store(out, sum[r][0] * vf_set(inverse[r]));
-            vf_store(out + W, sum[r][1] * vf_set(inverse[r]));
-            int n = h - d < 2 * W ? h - d : 2 * W;
-            if (n > 0) memcpy(o + (first + (size_t)r * (size_t)a->H) * (size_t)h + d, out, (size_t)n * sizeof *out);
-        }
-    }
-}
-
-void TL_CPU(attention)(tl_stream *s, const tl_attention *a, float *o, float *lse, const float *q)
-{
-#pragma omp parallel num_threads(s->threads) if (s->threads > 1)
+    const bool pairs = a->type == TL_DTYPE_BF16;
+    const size_t k_words = words_along(pairs, a->h) * TL_PAGE;
+    const size_t v_words = (size_t)(pairs ? TL_PAGE / 2 : TL_PAGE) * (size_t)tl_head_padded(a->h);
+    int rows = 0;
+    for (int i = 0; i < a->n_segments; i++) rows += a->segments[i].rows;
+#pragma omp parallel num_threads(s->threads) if (s->threads > 1 && rows * a->G * a->h > 65536)
     {
-        int t = omp_get_thread_num(), n = omp_get_num_threads(), turn = 0;
-        float *scratch = (float *)(void *)(s->scratch + (size_t)t * s->scratch_each);
+        int me = omp_get_thread_num(), n = omp_get_num_threads(), turn = 0;
         for (int i = 0; i < a->n_segments; i++) {
             const tl_segment *g = &a->segments[i];
-            for (int r = 0; r < g->rows; r += RB)
-                for (int j = 0; j < a->H; j++)
-                    if (turn++ % n == t) attend(a, g, j, r, g->rows - r < RB ? g->rows - r : RB, o, lse, q, scratch);
-        }
-    }
-}
-
-/* out[h][T] from rows of one head: x[t][h], rows ld apart; columns past n are zero. */
-static void turn(float *out, size_t T, const float *x, size_t ld, int n, int h)
-{
-    for (int d = 0; d < h; d++) {
-        float *row = out + (size_t)d * T;
-        for (int t = 0; t < n; t++) row[t] = x[(size_t)t * ld + (size_t)d];
-        for (size_t t = (size_t)n; t < T; t++) row[t] = 0;
-    }
-}
-
-/* acc[t][0 .. hp) += sum over rows, in order, of p[r][t] * x[r][0 .. h); x padded to hp. */
-static inline __attribute__((always_inline)) void scatter(int rows, float *acc, int hp, const float *p, size_t p_ld,
-                                                          float (*x)[256], int n)
-{
-    for (int d = 0; d < hp; d += W) {
-        vf v[RB];
-        for (int r = 0; r < rows; r++) v[r] = vf_load(x[r] + d);
-        for (int t = 0; t < n; t++) {
-            vf sum = vf_load(acc + (size_t)t * (size_t)hp + d);
-#pragma GCC unroll 8
-            for (int r = 0; r < rows; r++) sum = vf_fma(vf_set(p[(size_t)r * p_ld + (size_t)t]), v[r], sum);
-            vf_store(acc + (size_t)t * (size_t)hp + d, sum);
-        }
-    }
-}
-
-static void attend_back(const tl_attention *a, const tl_segment *g, int head, float *dq, float *dk, float *dv,
-                        const float *dout, const float *o, const float *lse, const float *q, const float *k,
-                        const float *v, float *scratch)
-{
-    int h = a->h, hp = tl_head_padded(h), n = g->rows, share = a->H / a->G;
-    size_t T = ((size_t)n + TL_PAGE - 1) / TL_PAGE * TL_PAGE;
-    size_t q_ld = (size_t)a->H * (size_t)h, k_ld = (size_t)a->G * (size_t)h;
-    const float *k0 = k + (size_t)g->row * k_ld + (size_t)head * (size_t)h, *v0 = v + (k0 - k);
-    float *kt = scratch, *vt = kt + (size_t)h * T;             /* [h][T] each */
-    float *gk = vt + (size_t)h * T, *gv = gk + T * (size_t)hp; /* [T][hp] each */
-    float *p = gv + T * (size_t)hp, *ds = p + RB * T;          /* [RB][T] each */
-    turn(kt, T, k0, k_ld, n, h);
-    turn(vt, T, v0, k_ld, n, h);
-    memset(gk, 0, 2 * T * (size_t)hp * sizeof *gk);
-    for (int j = head * share; j < (head + 1) * share; j++) {
-        for (int r0 = 0; r0 < n; r0 += RB) {
-            int rows = n - r0 < RB ? n - r0 : RB;
-            size_t first = (size_t)(g->row + r0) * (size_t)a->H + (size_t)j;
-            const float *qr = q + first * (size_t)h, *dor = dout + first * (size_t)h, *orow = o + first * (size_t)h;
-            int last = r0 + rows - 1, n_pages = last / TL_PAGE + 1;
-            size_t used = (size_t)n_pages * TL_PAGE;
-            float qs[RB][256], ds_o[RB][256]; /* the rows, padded to whole vectors; h <= 256 */
-            float delta[RB], norm[RB];
-            for (int r = 0; r < rows; r++) {
-                memset(qs[r], 0, (size_t)hp * sizeof qs[r][0]);
-                memset(ds_o[r], 0, (size_t)hp * sizeof qs[r][0]);
-                memcpy(qs[r], qr + (size_t)r * q_ld, (size_t)h * sizeof qs[r][0]);
-                memcpy(ds_o[r], dor + (size_t)r * q_ld, (size_t)h * sizeof qs[r][0]);
-                float sum = 0;
-                for (int d = 0; d < h; d++) sum += ds_o[r][d] * orow[(size_t)r * q_ld + (size_t)d];
-                delta[r] = sum;
-                norm[r] = lse[first + (size_t)r * (size_t)a->H];
-            }
-            for (int page = 0; page < n_pages; page++) {
-                size_t at = (size_t)page * TL_PAGE;
-                dots(rows, p + at, T, qs[0], 256, kt + at, T, h);
-                dots(rows, ds + at, T, ds_o[0], 256, vt + at, T, h);
-            }
-            for (int r = 0; r < rows; r++) {
-                float *x = p + (size_t)r * T, *y = ds + (size_t)r * T;
-                for (size_t t = (size_t)(r0 + r) + 1; t < used; t++) x[t] = -INFINITY;
-                for (size_t t = 0; t < used; t += W) {
-                    vf e = vf_exp(vf_load(x + t) * vf_set(a->scale) - vf_set(norm[r]));
-                    vf_store(x + t, e);
-                    vf_store(y + t, vf_set(a->scale) * e * (vf_load(y + t) - vf_set(delta[r])));
+            for (int r = 0; r < g->rows;) {
+                const int from = (g->start + r) % TL_PAGE, left = g->rows - r;
+                const int to = left < TL_PAGE - from ? from + left : TL_PAGE;
+                const size_t page = (size_t)g->pages[(g->start + r) / TL_PAGE];
+                for (int j = 0; turn % n == me && j < a->G; j++) {
+                    size_t at = ((size_t)(g->row + r) * (size_t)a->G + (size_t)j) * (size_t)a->h;
+                    write_page(a, a->k + page * a->k_stride + (size_t)j * k_words,
+                               a->v + page * a->v_stride + (size_t)j * v_words, k + at, v + at, from, to);
                 }
-            }
-            int seen = last + 1;
-            for (int d = 0; d < hp; d += W) { /* dq: W of h at a time, along t in order */
-                vf sum[RB];
-                for (int r = 0; r < rows; r++) sum[r] = vf_set(0);
-                size_t part = h - d < W ? (size_t)(h - d) : W;
-                if (h <= d) break;
-                for (int t = 0; t < seen; t++) {
-                    const float *kr = k0 + (size_t)t * k_ld + d;
-                    vf kv = part == W ? vf_load(kr) : vf_part(kr, part, 0);
-                    for (int r = 0; r < rows; r++) sum[r] = vf_fma(vf_set(ds[(size_t)r * T + (size_t)t]), kv, sum[r]);
-                }
-                for (int r = 0; r < rows; r++)
-                    vf_store_part(dq + (first + (size_t)r * (size_t)a->H) * (size_t)h + d, sum[r], part);
-            }
-            if (rows == RB) {
-                scatter(RB, gk, hp, ds, T, qs, seen);
-                scatter(RB, gv, hp, p, T, ds_o, seen);
-            } else {
-                for (int r = 0; r < rows; r++) {
-                    scatter(1, gk, hp, ds + (size_t)r * T, T, qs + r, seen);
-                    scatter(1, gv, hp, p + (size_t)r * T, T, ds_o + r, seen);
-                }
+                turn++;
+                r += to - from;
             }
         }
-    }
-    for (int t = 0; t < n; t++) {
-        size_t at = (size_t)(g->row + t) * k_ld + (size_t)head * (size_t)h;
-        memcpy(dk + at, gk + (size_t)t * (size_t)hp, (size_t)h * sizeof *dk);
-        memcpy(dv + at, gv + (size_t)t * (size_t)hp, (size_t)h * sizeof *dv);
-    }
-}
-
-void TL_CPU(attention_back)(tl_stream *s, const tl_attention *a, float *dq, float *dk, float *dv, const float *dout,
-                            const float *o, const float *lse, const float *q, const float *k, const float *v)
-{
-#pragma omp parallel for num_threads(s->threads) schedule(dynamic) if (s->threads > 1)
-    for (int i = 0; i < a->n_segments * a->G; i++) {
-        float *scratch = (float *)(void *)(s->scratch + (size_t)omp_get_thread_num() * s->scratch_each);
-        attend_back(a, &a->segments[i / a->G], i % a->G, dq, dk, dv, dout, o, lse, q, k, v, scratch);
     }
 }

@@ -10,6 +10,7 @@
 #define TL_BACKEND_CPU_LINEAR_PACK_H
 
 #include "backend/cpu/linear_product.h"
+#include "backend/cpu/words.h"
 
 enum {
     PACKED_TOGETHER = 16
@@ -22,102 +23,6 @@ static inline size_t tile_words(bool pairs, int kc)
 }
 
 #ifdef __AVX512F__
-/* 16 x 16 words turned over their diagonal. */
-static inline __attribute__((always_inline)) void transpose(__m512i *r)
-{
-    __m512i t[16];
-#pragma GCC unroll 16
-    for (int i = 0; i < 16; i += 2) { /* pairs of rows: words interleaved */
-        t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
-        t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < 16; i += 4) { /* fours: r[i + j] holds column j of each quarter */
-        r[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
-        r[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
-        r[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
-        r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
-    }
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; j++) { /* quarters gathered over the four fours */
-        __m512i a = _mm512_shuffle_i32x4(r[j], r[4 + j], 0x88), b = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0x88);
-        __m512i c = _mm512_shuffle_i32x4(r[j], r[4 + j], 0xdd), d = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0xdd);
-        t[j] = _mm512_shuffle_i32x4(a, b, 0x88);
-        t[8 + j] = _mm512_shuffle_i32x4(a, b, 0xdd);
-        t[4 + j] = _mm512_shuffle_i32x4(c, d, 0x88);
-        t[12 + j] = _mm512_shuffle_i32x4(c, d, 0xdd);
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < 16; i++) r[i] = t[i];
-}
-
-static inline __mmask16 mask16(int n)
-{
-    return n >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << n) - 1);
-}
-
-/* n <= 16 floats from p, as factors of the precision, zeros behind. */
-static inline __attribute__((always_inline)) __m512i floats_of(const void *p, tl_dtype type, size_t from, int n,
-                                                               bool narrow)
-{
-    if (type == TL_DTYPE_BF16) {
-        __m256i v = _mm256_maskz_loadu_epi16(mask16(n), (const uint16_t *)p + from);
-        return _mm512_slli_epi32(_mm512_cvtepu16_epi32(v), 16);
-    }
-    __m512 v = _mm512_maskz_loadu_ps(mask16(n), (const float *)p + from);
-    if (!narrow) return _mm512_castps_si512(v);
-    return _mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(v)), 16);
-}
-
-/* n <= 32 numbers from p as 16 pairs, zeros behind. */
-static inline __attribute__((always_inline)) __m512i pairs_of(const void *p, tl_dtype type, size_t from, int n)
-{
-    if (type == TL_DTYPE_BF16) {
-        if (n >= 32) return _mm512_loadu_si512((const uint16_t *)p + from);
-        return _mm512_maskz_loadu_epi16(((__mmask32)1 << n) - 1, (const uint16_t *)p + from);
-    }
-    const float *f = (const float *)p + from;
-    __m512 low = _mm512_maskz_loadu_ps(mask16(n), f);
-    __m512 high = n > 16 ? _mm512_maskz_loadu_ps(mask16(n - 16), f + 16) : _mm512_setzero_ps();
-    return (__m512i)_mm512_cvtne2ps_pbh(high, low);
-}
-
-/* n <= 16 pairs of p's rows k and k + 1 (only the first where odd is false): neighbours along k, side by side. */
-static inline __attribute__((always_inline)) __m512i pairs_across(const void *p, tl_dtype type, size_t from, size_t ld,
-                                                                  int n, bool odd)
-{
-    const __mmask16 mask = mask16(n), second = odd ? mask : 0;
-    /* Numbers 0 .. 15 are row k's, 16 .. 31 row k + 1's. */
-    const __m512i zip = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21,
-                                         5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-    __m512i both;
-    if (type == TL_DTYPE_BF16) {
-        const uint16_t *row = (const uint16_t *)p + from;
-        both = _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_maskz_loadu_epi16(mask, row)),
-                                  _mm256_maskz_loadu_epi16(second, row + ld), 1);
-    } else {
-        const float *row = (const float *)p + from;
-        both = (__m512i)_mm512_cvtne2ps_pbh(_mm512_maskz_loadu_ps(second, row + ld), _mm512_maskz_loadu_ps(mask, row));
-    }
-    return _mm512_permutexvar_epi16(zip, both);
-}
-
-/* Up to 16 rows of p, ld apart, 16 words of each from index `from` on (`left` numbers are there), turned: r[i] holds
- * word i of every row. */
-static inline __attribute__((always_inline)) void turned(__m512i *r, const void *p, tl_dtype type, size_t from,
-                                                         size_t ld, int rows, int left, bool pairs, bool narrow)
-{
-#pragma GCC unroll 16
-    for (int i = 0; i < 16; i++) {
-        size_t at = from + (size_t)i * ld;
-        if (i >= rows)
-            r[i] = _mm512_setzero_si512();
-        else
-            r[i] = pairs ? pairs_of(p, type, at, left) : floats_of(p, type, at, left, narrow);
-    }
-    transpose(r);
-}
-
 /* Words from .. of up to 16 rows of a matrix of type `type`, turned and stored `stride` words apart; `stop` words are
  * written, those past the numbers zero. */
 static inline __attribute__((always_inline)) void pack_turned(uint32_t *out, size_t stride, const void *p,

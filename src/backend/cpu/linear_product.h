@@ -8,7 +8,7 @@
 #ifndef TL_BACKEND_CPU_LINEAR_PRODUCT_H
 #define TL_BACKEND_CPU_LINEAR_PRODUCT_H
 
-#include "backend/cpu/cpu.h"
+#include "backend/cpu/words.h"
 
 #ifdef __AVX512BF16__
 #define BF16_PAIRS 1
@@ -52,12 +52,6 @@ typedef struct product {
 static inline bool in_pairs(const product *p)
 {
     return BF16_PAIRS && p->precision == TL_PRECISION_BF16;
-}
-
-/* Numbers in a word. */
-static inline int each_of(bool pairs)
-{
-    return pairs ? 2 : 1;
 }
 
 static inline size_t b_bytes(const product *p)

@@ -18,11 +18,8 @@ enum {
 };
 
 #ifdef __AVX512F__
-#define vi_shr(a, n)          _mm512_srli_epi32(a, n)
 #define vi_mul(a, b)          _mm512_mullo_epi32(a, b)
 #define vi_xor(a, b)          _mm512_xor_si512(a, b)
-#define vi_or(a, b)           _mm512_or_si512(a, b)
-#define vi_and(a, b)          _mm512_and_si512(a, b)
 #define vi_whole(v)           _mm512_cvttps_epi32(v)
 #define vf_whole(v)           _mm512_cvtepi32_ps(v)
 #define vf_less(a, b, x, y)   _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), y, x)
@@ -36,11 +33,8 @@ static inline vi vi_counting(void)
     return _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
 }
 #else
-#define vi_shr(a, n)          _mm256_srli_epi32(a, n)
 #define vi_mul(a, b)          _mm256_mullo_epi32(a, b)
 #define vi_xor(a, b)          _mm256_xor_si256(a, b)
-#define vi_or(a, b)           _mm256_or_si256(a, b)
-#define vi_and(a, b)          _mm256_and_si256(a, b)
 #define vi_whole(v)           _mm256_cvttps_epi32(v)
 #define vf_whole(v)           _mm256_cvtepi32_ps(v)
 #define vf_less(a, b, x, y)   _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ))

@@ -34,6 +34,9 @@ typedef __m512i vi;
 #define vi_add(a, b)    _mm512_add_epi32(a, b)
 #define vi_sub(a, b)    _mm512_sub_epi32(a, b)
 #define vi_shl(a, n)    _mm512_slli_epi32(a, n)
+#define vi_shr(a, n)    _mm512_srli_epi32(a, n)
+#define vi_or(a, b)     _mm512_or_si512(a, b)
+#define vi_and(a, b)    _mm512_and_si512(a, b)
 #else
 enum {
     W = 8
@@ -53,6 +56,9 @@ typedef __m256i vi;
 #define vi_add(a, b)    _mm256_add_epi32(a, b)
 #define vi_sub(a, b)    _mm256_sub_epi32(a, b)
 #define vi_shl(a, n)    _mm256_slli_epi32(a, n)
+#define vi_shr(a, n)    _mm256_srli_epi32(a, n)
+#define vi_or(a, b)     _mm256_or_si256(a, b)
+#define vi_and(a, b)    _mm256_and_si256(a, b)
 #endif
 
 /* The first n of W floats, the rest filled. */
@@ -74,48 +80,106 @@ static inline void vf_store_part(float *p, vf v, size_t n)
 /* The lanes' sum, halves added to halves: one order for every call. */
 static inline float vf_sum(vf v)
 {
-    float t[W];
-    vf_store(t, v);
-    for (int n = W / 2; n > 0; n /= 2)
-        for (int i = 0; i < n; i++) t[i] += t[i + n];
-    return t[0];
+#ifdef __AVX512F__
+    __m256 w = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+#else
+    __m256 w = v;
+#endif
+    __m128 x = _mm_add_ps(_mm256_castps256_ps128(w), _mm256_extractf128_ps(w, 1));
+    x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+    return _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)));
 }
 
 static inline float vf_top(vf v)
 {
-    float t[W];
-    vf_store(t, v);
-    float m = t[0];
-    for (int i = 1; i < W; i++) m = t[i] > m ? t[i] : m;
-    return m;
+#ifdef __AVX512F__
+    __m256 w = _mm256_max_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+#else
+    __m256 w = v;
+#endif
+    __m128 x = _mm_max_ps(_mm256_castps256_ps128(w), _mm256_extractf128_ps(w, 1));
+    x = _mm_max_ps(x, _mm_movehl_ps(x, x));
+    return _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)));
 }
 
-/* e^x: x = n ln 2 + r with |r| <= ln 2 / 2, e^r by its series to the seventh power (truncation below 2e-8 there), 2^n
- * put into the exponent's bits.  Below -87 the answer is 0, above 88 it stays at e^88: no infinities are made here. */
+/* W numbers to the nearest bf16. */
+static inline void vf_store_bf16(uint16_t *p, vf v)
+{
+#ifdef __AVX512BF16__
+    _mm256_storeu_si256((void *)p, (__m256i)_mm512_cvtneps_pbh(v));
+#else
+    vi bits = vi_of(v), odd = vi_and(vi_shr(bits, 16), vi_set(1));
+    vi near = vi_shr(vi_add(vi_add(bits, vi_set(0x7fff)), odd), 16);
+    vf nan = vf_of(vi_or(vi_shr(bits, 16), vi_set(0x40))); /* rounding might make a NaN zero */
+    vi w = vi_of(_mm256_blendv_ps(vf_of(near), nan, _mm256_cmp_ps(v, v, _CMP_UNORD_Q)));
+    _mm_storeu_si128((void *)p, _mm_packus_epi32(_mm256_castsi256_si128(w), _mm256_extracti128_si256(w, 1)));
+#endif
+}
+
+/* W pairs of bf16, low[i] in the low half of word i. */
+static inline void vf_store_pairs(uint32_t *p, vf low, vf high)
+{
+#ifdef __AVX512BF16__
+    const __m512i zip = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21,
+                                         5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    _mm512_storeu_si512(p, _mm512_permutexvar_epi16(zip, (__m512i)_mm512_cvtne2ps_pbh(high, low)));
+#else
+    uint16_t a[W], b[W];
+    vf_store_bf16(a, low);
+    vf_store_bf16(b, high);
+    for (int i = 0; i < W; i++) p[i] = (uint32_t)a[i] | (uint32_t)b[i] << 16;
+#endif
+}
+
+/* 2^r for |r| <= 1/2: the polynomial of degree 6 through 1 whose largest relative error there is least, 2.5e-9. */
+static inline vf vf_exp2_part(vf r)
+{
+    vf p = vf_set(1.54614448547e-4f);
+    p = vf_fma(p, r, vf_set(1.3400427997e-3f));
+    p = vf_fma(p, r, vf_set(9.6180569381e-3f));
+    p = vf_fma(p, r, vf_set(5.5503271520e-2f));
+    p = vf_fma(p, r, vf_set(2.4022650719e-1f));
+    p = vf_fma(p, r, vf_set(6.9314718246e-1f));
+    return vf_fma(p, r, vf_set(1.0f));
+}
+
+/* x to the nearest whole number. */
+static inline vf vf_round(vf x)
+{
+#ifdef __AVX512F__
+    return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#else
+    return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#endif
+}
+
+/* p 2^n for whole n <= 127, and 0 where n < -126. */
+static inline vf vf_scaled(vf p, vf n)
+{
+#ifdef __AVX512F__
+    return _mm512_maskz_scalef_ps(_mm512_cmp_ps_mask(n, vf_set(-126), _CMP_NLT_UQ), p, n);
+#else
+    vf power = vf_of(vi_shl(vi_add(_mm256_cvtps_epi32(n), vi_set(127)), 23)); /* the exponent's bits */
+    return _mm256_andnot_ps(_mm256_cmp_ps(n, vf_set(-126), _CMP_LT_OQ), p * power);
+#endif
+}
+
+/* 2^x for x < 127.5; exactly 1 at 0, and 0 below -126.5 (and at -infinity). */
+static inline vf vf_exp2(vf x)
+{
+    vf n = vf_round(x);
+    return vf_scaled(vf_exp2_part(x - n), n);
+}
+
+/* e^x = 2^n 2^r, r what is left of x log2 e when its nearest whole number n is taken off.  Below -87.6 the answer is 0,
+ * above 88 it stays at e^88: no infinities are made here. */
 static inline vf vf_exp(vf x)
 {
-    const vf magic = vf_set(12582912.0f); /* 1.5 * 2^23: adding it rounds to an integer */
-    vf low = vf_max(vf_set(-88.0f), x);   /* the number second: a NaN stays one */
-    vf y = vf_min(vf_set(88.0f), low);
-    vf t = vf_fma(y, vf_set(1.44269504088896341f), magic);
-    vf n = t - magic;
-    vf r = vf_fma(n, vf_set(-0.693359375f), y);
-    r = vf_fma(n, vf_set(2.12194440e-4f), r);
-    vf p = vf_set(1.0f / 5040);
-    p = vf_fma(p, r, vf_set(1.0f / 720));
-    p = vf_fma(p, r, vf_set(1.0f / 120));
-    p = vf_fma(p, r, vf_set(1.0f / 24));
-    p = vf_fma(p, r, vf_set(1.0f / 6));
-    p = vf_fma(p, r, vf_set(0.5f));
-    p = vf_fma(p, r, vf_set(1.0f));
-    p = vf_fma(p, r, vf_set(1.0f));
-    vi e = vi_shl(vi_sub(vi_of(t), vi_of(magic)), 23);
-    vf v = vf_of(vi_add(vi_of(p), e));
-#ifdef __AVX512F__
-    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, vf_set(-87.0f), _CMP_LT_OQ), v, vf_set(0));
-#else
-    return _mm256_andnot_ps(_mm256_cmp_ps(x, vf_set(-87.0f), _CMP_LT_OQ), v);
-#endif
+    const vf log2e = vf_set(1.44269502163f), rest = vf_set(1.92596303e-8f);
+    vf y = vf_min(vf_set(88.0f), x); /* the number second: a NaN stays one */
+    vf n = vf_round(y * log2e);
+    vf r = vf_fma(y, rest, vf_fma(y, log2e, vf_set(0) - n));
+    return vf_scaled(vf_exp2_part(r), n);
 }
 
 #endif
