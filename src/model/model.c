@@ -45,8 +45,6 @@ static void set_shapes(const tl_config *c, const tl_weight_row *row, void *owner
 int tl_model_make(tl_model **out, const tl_config *config, tl_err *err)
 {
     int rc = 0;
-    if (config->window || config->score_cap != 0)
-        return tl_fail(err, TL_EUNSUPPORTED, "attention over a window or with capped scores is not supported yet");
     tl_model *m = calloc(1, sizeof *m);
     if (m) {
         m->config = *config;

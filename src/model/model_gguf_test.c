@@ -1,4 +1,5 @@
-/* model_gguf_test.c - bases in GGUF files against transformers (tests/golden/gguf), and metadata that is refused. */
+/* model_gguf_test.c - bases in GGUF files against transformers
+ * (tests/golden/gguf), and metadata that is refused. */
 #define _GNU_SOURCE /* nftw */
 #include "model/model_gguf.h"
 
@@ -73,15 +74,16 @@ TEST(logits_of_every_type_and_architecture_are_those_of_transformers)
 
 TEST(logits_of_every_other_architecture_are_those_of_transformers)
 {
-    static const char *const names[] = { "llama3", "qwen3",    "smollm3",   "granite",
-                                         "olmo2",  "gpt-neox", "qwen3-moe", "mixtral" };
+    static const char *const names[] = { "llama3", "qwen3", "smollm3",    "granite",  "olmo2",     "gemma2",
+                                         "gemma3", "phi3",  "starcoder2", "gpt-neox", "qwen3-moe", "mixtral" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         print_message("  %s\n", names[i]);
         check_base(HOME "architectures.safetensors", names[i], tl_backend_all()[0]);
     }
 }
 
-/* The names and layouts of the family are those of a directory: what was read is what is written. */
+/* The names and layouts of the family are those of a directory: what was read
+ * is what is written. */
 static void write_and_read(const char *name)
 {
     tl_err err = { 0 };
@@ -111,6 +113,8 @@ TEST(a_base_written_as_a_directory_computes_the_same)
     write_and_read("qwen2");
     write_and_read("gpt2");
     write_and_read("llama3"); /* its stored factors as a scheme of long factors */
+    write_and_read("phi3");
+    write_and_read("gemma3");
     write_and_read("gpt-neox");
 }
 
@@ -252,7 +256,8 @@ TEST(keys_that_stand_at_what_we_compute_are_taken)
     gguf_number(&w, "llama.expert_count", TL_GGUF_U32, 0);
     gguf_number(&w, "llama.rope.dimension_count", TL_GGUF_U32, 2);
     gguf_number(&w, "llama.attention.causal", TL_GGUF_BOOL, 1);
-    refused(&w, TL_EFORMAT, "tensor output_norm.weight is missing"); /* the keys are not what is wrong */
+    refused(&w, TL_EFORMAT, "tensor output_norm.weight is missing"); /* the keys are not what is
+                                                                        wrong */
     scratch_end();
 }
 
