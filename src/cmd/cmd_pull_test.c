@@ -328,8 +328,8 @@ TEST(what_was_pulled_is_a_base_by_its_name)
     run("logits --model org/tiny/other.gguf --tokens 1,2,3");
     check_refused(1, "org/tiny/other.gguf: No such file or directory, and not in the cache");
     CHECK_INT(hub->web.n_log, asked);
-    for (int i = 0; i < 2; i++) tl_buf_reset(&files[i]);
     end();
+    for (int i = 0; i < 2; i++) tl_buf_reset(&files[i]);
 }
 
 RUN_TESTS(CASE(pull_prints_the_snapshot_and_says_what_came), CASE(pull_refuses_with_a_sentence_and_its_code),
