@@ -1,21 +1,22 @@
 """peer_llm_c.py TRAIN_GPT2 THREADS - a training step of GPT-2 124M by llm.c's train_gpt2, 4 x 64 tokens, as it is built.
 
-It reads its weights and tokens by fixed names: a folder with random ones is made for it, and gone afterwards.  Prints
-{"peak_gb": 0} when that is there, then for each line on standard input {"value": tokens a second}, the median of a few
-steps of a run.
+It reads its weights and tokens by fixed names: a folder with random ones is made for it, and gone afterwards.  It makes 40
+steps and is held up between turns.  Prints {"peak_gb": 0} after the first step, then for each line on standard input
+{"value": tokens a second} by its own clock, of a step that was not held up.
 """
 import array
+import ctypes
 import json
 import os
 import random
-import statistics
+import signal
 import subprocess
 import sys
 import tempfile
 
 program, threads = os.path.abspath(sys.argv[1]), sys.argv[2]
 T, V, L, H, C, VP = 1024, 50257, 12, 12, 768, 50304
-B, LENGTH, STEPS = 4, 64, 4  # what train_gpt2.c has; a run is ended after so many steps
+B, LENGTH = 4, 64  # what train_gpt2.c has
 
 
 def header(*numbers):
@@ -41,20 +42,33 @@ def weights(out):
     put(zeros, C)
 
 
-def run(folder):
-    times = []
-    process = subprocess.Popen([program], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                               env=dict(os.environ, OMP_NUM_THREADS=threads))
+def end_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: a signal that reaches one that is held up
+
+
+def start(folder):
+    # stdbuf: a line comes when it is printed.
+    process = subprocess.Popen(["stdbuf", "-oL", program], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                               env=dict(os.environ, OMP_NUM_THREADS=threads), preexec_fn=end_with_parent)
+    step(process)
+    process.send_signal(signal.SIGSTOP)
+    return process
+
+
+def step(process):
+    """Seconds of the step that ends next."""
     for line in process.stdout:
         if line.startswith("step ") and "took" in line:
-            times.append(float(line.split("took")[1].split()[0]) / 1000)
-        if len(times) > STEPS:
-            break
-    process.kill()
-    process.wait()
-    if len(times) <= STEPS:
-        sys.exit(f"{program}: it made {len(times)} steps")
-    return B * LENGTH / statistics.median(times[1:])
+            return float(line.split("took")[1].split()[0]) / 1000
+    sys.exit(f"{program}: it ended")
+
+
+def turn(process):
+    process.send_signal(signal.SIGCONT)
+    step(process)  # was held up in the middle
+    seconds = step(process)
+    process.send_signal(signal.SIGSTOP)
+    return B * LENGTH / seconds
 
 
 with tempfile.TemporaryDirectory() as folder:
@@ -68,6 +82,11 @@ with tempfile.TemporaryDirectory() as folder:
         with open(f"{data}/tiny_shakespeare_{name}.bin", "wb") as out:
             out.write(header(20240520, 1, len(ids)).tobytes())
             out.write(ids.tobytes())
-    print(json.dumps({"peak_gb": 0}), flush=True)
-    for _ in sys.stdin:
-        print(json.dumps({"value": run(folder)}), flush=True)
+    process = start(folder)
+    try:
+        print(json.dumps({"peak_gb": 0}), flush=True)
+        for _ in sys.stdin:
+            print(json.dumps({"value": turn(process)}), flush=True)
+    finally:
+        process.kill()
+        process.wait()

@@ -124,7 +124,7 @@ static int gguf_head(tl_buf *b, const tl_config *c, const tl_shape_tensors *t, t
                    { "attention.head_count_kv", (uint32_t)c->G },
                    { "vocab_size", (uint32_t)c->V } };
     const int n = sizeof counts / sizeof *counts;
-    const float eps = c->norm_eps, theta = (float)c->rope_theta;
+    const float eps = c->norm_eps, theta = (float)c->rope.theta;
     TL_TRY(tl_buf_append(b, "GGUF", 4, err));
     TL_TRY(put_u32(b, 3, err));
     TL_TRY(put_u64(b, (uint64_t)t->n, err));

@@ -54,6 +54,16 @@ enum {
     TL_NAME_MAX = 200
 };
 
+/* The row of a TL_FORM_BY_HEADS tensor that holds row o of its part-th part. */
+static inline size_t tl_by_heads(size_t o, int part, int parts, int h)
+{
+    size_t width = (size_t)h;
+    return (o / width * (size_t)parts + (size_t)part) * width + o % width;
+}
+
+/* Do the rows of a module's tensors lie by heads, as those of its products' tensor?  So does B of an adapter. */
+bool tl_module_by_heads(const tl_family *f, const tl_module *module);
+
 /* No NaN and no infinity among its numbers (F32, F16, BF16 or readable blocks). */
 bool tl_stored_finite(const tl_stored *t);
 
