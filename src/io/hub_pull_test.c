@@ -189,7 +189,10 @@ TEST(a_pull_that_failed_goes_on_where_it_was)
         CHECK_OK(pull(), err);
         CHECK(whole());
         CHECK_INT(pulled.came, SIZE - st.st_size); /* and config.json was there */
-        CHECK_INT(hub->store.log[before].first, st.st_size);
+        long first = SIZE; /* parts that are asked for side by side arrive in any order */
+        for (int i = before; i < hub->store.n_log; i++)
+            if (hub->store.log[i].first < first) first = (long)hub->store.log[i].first;
+        CHECK_INT(first, st.st_size);
         end();
     }
 }
