@@ -5,7 +5,10 @@
  *
  * The program's own malloc takes the place of the C library's, for the libraries it links too; this thread's
  * allocations between begin and end are counted.  Under a sanitizer, which has its own, the header defines
- * FAILING_MALLOC 0 and such a test is skipped. */
+ * FAILING_MALLOC 0 and such a test is skipped.
+ *
+ * With FAILING_MALLOC_OWN defined, only allocations that the program itself asks for fail, and none of those inside the
+ * libraries it calls: for a library that has leaks of its own where memory is short. */
 #ifndef TL_TESTS_FAILING_MALLOC_H
 #define TL_TESTS_FAILING_MALLOC_H
 
@@ -36,9 +39,16 @@ void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *p, size_t size);
 void __libc_free(void *p);
 
-static inline bool failing_malloc_now(void)
+extern const char __executable_start, etext; /* the linker's: where the program's own code lies */
+
+static inline bool failing_malloc_now(const void *caller)
 {
     if (!failing_malloc_on || failing_malloc_left < 0) return false;
+#ifdef FAILING_MALLOC_OWN
+    if ((const char *)caller < &__executable_start || (const char *)caller >= &etext) return false;
+#else
+    (void)caller;
+#endif
     if (failing_malloc_left-- > 0) return false;
     failing_malloc_hit = true;
     return true;
@@ -46,7 +56,7 @@ static inline bool failing_malloc_now(void)
 
 void *malloc(size_t size)
 {
-    if (failing_malloc_now()) return NULL;
+    if (failing_malloc_now(__builtin_return_address(0))) return NULL;
     void *p = __libc_malloc(size);
     if (failing_malloc_on && p) failing_malloc_live++;
     return p;
@@ -54,7 +64,7 @@ void *malloc(size_t size)
 
 void *calloc(size_t n, size_t size)
 {
-    if (failing_malloc_now()) return NULL;
+    if (failing_malloc_now(__builtin_return_address(0))) return NULL;
     void *p = __libc_calloc(n, size);
     if (failing_malloc_on && p) failing_malloc_live++;
     return p;
@@ -62,7 +72,7 @@ void *calloc(size_t n, size_t size)
 
 void *realloc(void *old, size_t size)
 {
-    if (failing_malloc_now()) return NULL;
+    if (failing_malloc_now(__builtin_return_address(0))) return NULL;
     void *p = __libc_realloc(old, size);
     if (failing_malloc_on && p && !old) failing_malloc_live++;
     return p;

@@ -45,9 +45,10 @@ typedef struct hub_server {
     bool no_ranges, spoilt; /* spoilt: the last byte is another */
     bool short_size;        /* X-Linked-Size is one too few */
     bool no_etag, other_commit;
-    int expired;                           /* so many requests of the store that ask for a part are 403 */
-    int stalls;                            /* so many answers of the store stop half-way, and nobody hangs up */
-    long cut_pause_ms;                     /* in front of each 10,000 bytes of the store's */
+    bool runs_out;     /* the first address of the store that was given brings the first part alone */
+    int given;         /* addresses of the store, to those who GET */
+    int stalls;        /* so many answers of the store stop half-way, and nobody hangs up */
+    long cut_pause_ms; /* in front of each 10,000 bytes of the store's */
     void (*between)(struct hub_server *h); /* called once, in the middle of a large file */
 } hub_server;
 
@@ -149,6 +150,7 @@ static inline bool hub_fails(hub_server *h, http_request *q)
 static inline void hub_answer(http_server *s, http_request *q)
 {
     hub_server *h = s->owner;
+    int given = 0;
     char listing[300], files[300], facts[1500], authorization[300] = "";
     snprintf(listing, sizeof listing, "/api/models/%s/revision/", h->repo);
     snprintf(files, sizeof files, "/%s/resolve/" HUB_SHA "/", h->repo);
@@ -175,8 +177,11 @@ static inline void hub_answer(http_server *s, http_request *q)
                 hub_send_file(h, q, f, facts);
                 return;
             }
-            n += snprintf(facts + n, sizeof facts - (size_t)n, "Location: http://127.0.0.1:%d/blob/%s?signature=x\r\n",
-                          h->store.port, f->name);
+            pthread_mutex_lock(&h->web.lock);
+            if (!q->head) given = ++h->given;
+            pthread_mutex_unlock(&h->web.lock);
+            n += snprintf(facts + n, sizeof facts - (size_t)n, "Location: http://127.0.0.1:%d/blob/%s?signature=%d\r\n",
+                          h->store.port, f->name, given);
             if (!h->no_etag) n += snprintf(facts + n, sizeof facts - (size_t)n, "X-Linked-Etag: \"%s\"\r\n", f->etag);
             snprintf(facts + n, sizeof facts - (size_t)n, "X-Linked-Size: %zu\r\n", f->size - h->short_size);
             http_reply(q, 302, facts, "", 0);
@@ -190,13 +195,11 @@ static inline void hub_store_answer(http_server *s, http_request *q)
 {
     hub_server *h = s->owner;
     char name[200] = "";
-    sscanf(q->path, "/blob/%199[^?]", name);
+    int signature = 0;
+    sscanf(q->path, "/blob/%199[^?]?signature=%d", name, &signature);
     const hub_file *f = hub_find(h, name);
     if (hub_fails(h, q)) return;
-    pthread_mutex_lock(&h->web.lock);
-    bool expired = q->first > 0 && h->expired > 0;
-    h->expired -= expired;
-    pthread_mutex_unlock(&h->web.lock);
+    bool expired = h->runs_out && q->first > 0 && signature == 1;
     if (!f || expired)
         http_reply(q, f ? 403 : 404, "", "", 0);
     else

@@ -205,11 +205,14 @@ static const char *begun_path(const hub_server *h)
 static void interrupt(hub_server *h)
 {
     struct stat st;
-    for (int i = 0; i < 500 && !(stat(begun_path(h), &st) == 0 && st.st_size > 0); i++) /* what was sent has arrived */
+    pid_t pid = 0;
+    for (int i = 0; i < 500 && pid == 0; i++) { /* until what was sent has arrived */
         nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
-    pthread_mutex_lock(&h->web.lock);
-    kill(child, SIGINT);
-    pthread_mutex_unlock(&h->web.lock);
+        pthread_mutex_lock(&h->web.lock);
+        if (stat(begun_path(h), &st) == 0 && st.st_size > 0) pid = child;
+        pthread_mutex_unlock(&h->web.lock);
+    }
+    if (pid > 1) kill(pid, SIGINT);                              /* never a group of processes: those are others' */
     nanosleep(&(struct timespec){ .tv_nsec = 500000000 }, NULL); /* the second half comes after its end */
 }
 
@@ -245,6 +248,7 @@ TEST(a_killed_pull_leaves_nothing_that_looks_whole)
             _exit(98);
         }
         nanosleep(&(struct timespec){ .tv_nsec = 1000000L * ms }, NULL);
+        CHECK(pid > 1);
         kill(pid, SIGKILL);
         CHECK(waitpid(pid, NULL, 0) == pid);
         snprintf(path, sizeof path, "hub/models--org--tiny/blobs/%s", hub->files[1].etag);
@@ -337,8 +341,8 @@ TEST(what_was_pulled_is_a_base_by_its_name)
     run("logits --model org/tiny/other.gguf --tokens 1,2,3");
     check_refused(1, "org/tiny/other.gguf: No such file or directory, and not in the cache");
     CHECK_INT(hub->web.n_log, asked);
-    for (int i = 0; i < 2; i++) tl_buf_reset(&files[i]);
     end();
+    for (int i = 0; i < 2; i++) tl_buf_reset(&files[i]);
 }
 
 RUN_TESTS(CASE(pull_prints_the_snapshot_and_says_what_came), CASE(pull_refuses_with_a_sentence_and_its_code),

@@ -53,7 +53,7 @@ typedef struct tl_hub_pulled {
     size_t came;    /* that were downloaded */
 } tl_hub_pulled;
 
-/* out is zeroed, and to be reset whatever comes back.  Progress goes to standard error where that is a terminal. */
+/* *out is filled, and to be reset whatever comes back.  Progress goes to standard error where that is a terminal. */
 int tl_hub_pull(tl_hub_pulled *out, const char *repo, const tl_hub_options *o, tl_err *err);
 void tl_hub_pulled_reset(tl_hub_pulled *p);
 

@@ -53,15 +53,21 @@ static void begin(void)
 
 static void end(void)
 {
+    tl_hub_pulled_reset(&pulled);
     hub_end(hub);
     scratch_end();
 }
 
-static int pull(void)
+static int pull_repo(const char *repo)
 {
     tl_hub_pulled_reset(&pulled);
     err = (tl_err){ 0 };
-    return tl_hub_pull(&pulled, REPO, &o, &err);
+    return tl_hub_pull(&pulled, repo, &o, &err);
+}
+
+static int pull(void)
+{
+    return pull_repo(REPO);
 }
 
 /* Is the file of the snapshot there with these bytes? */
@@ -189,7 +195,10 @@ TEST(a_pull_that_failed_goes_on_where_it_was)
         CHECK_OK(pull(), err);
         CHECK(whole());
         CHECK_INT(pulled.came, SIZE - st.st_size); /* and config.json was there */
-        CHECK_INT(hub->store.log[before].first, st.st_size);
+        size_t first = SIZE;                       /* parts that are asked for side by side arrive in any order */
+        for (int i = before; i < hub->store.n_log; i++)
+            if (hub->store.log[i].first < first) first = hub->store.log[i].first;
+        CHECK_INT(first, st.st_size);
         end();
     }
 }
@@ -271,7 +280,7 @@ TEST(a_hub_that_refuses_says_why)
     o.revision = "dev";
     CHECK_INT(pull(), TL_EIO);
     CHECK_HAS(err.text, "org/tiny: has no revision 'dev'");
-    CHECK_INT(tl_hub_pull(&pulled, "org/other", &o, &err), TL_EIO);
+    CHECK_INT(pull_repo("org/other"), TL_EIO);
     CHECK_HAS(err.text, "org/other: http://127.0.0.1:");
     CHECK_HAS(err.text, "has no such repository or no revision 'dev'");
     CHECK(nothing());
@@ -318,7 +327,7 @@ TEST(a_hub_in_trouble_is_asked_again)
 TEST(an_address_whose_signature_ran_out_is_asked_for_anew)
 {
     begin();
-    hub->expired = 3;
+    hub->runs_out = true;
     CHECK_OK(pull(), err);
     CHECK(whole());
     CHECK(hub_asked(hub, "GET", "/resolve/" HUB_SHA "/model.safetensors") > 1);
@@ -398,8 +407,8 @@ TEST(a_huge_listing_is_not_read)
     hub->listing_size = size;
     CHECK_INT(pull(), TL_EDATA);
     CHECK_HAS(err.text, "has 9437184 bytes, at most 8388608 are taken");
+    end(); /* the server may still be sending */
     free(text);
-    end();
 }
 
 TEST(a_dry_run_says_what_would_come_and_takes_nothing)
@@ -487,15 +496,9 @@ TEST(two_pulls_at_once_do_not_spoil_each_other)
     int results[2] = { 0, 1 };
     begin();
     hub->cut_pause_ms = 2;
-    CHECK_OK(tl_hub_pull(&pulled, REPO,
-                         &(tl_hub_options){ .endpoint = o.endpoint,
-                                            .cache = o.cache,
-                                            .revision = "main",
-                                            .include = "README.md",
-                                            .connections = 1,
-                                            .stall_seconds = 1 },
-                         &err),
-             err); /* libcurl is loaded now */
+    o.include = "README.md";
+    CHECK_OK(pull(), err); /* libcurl is loaded by one thread */
+    o.include = NULL;
     for (int i = 0; i < 2; i++) CHECK(pthread_create(&threads[i], NULL, pull_in_thread, &results[i]) == 0);
     for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
     CHECK_INT(results[0], 0);
@@ -523,7 +526,7 @@ TEST(options_without_sense_are_refused)
     o.revision = "../x";
     CHECK_INT(pull(), TL_EUSAGE);
     o.revision = "main";
-    CHECK_INT(tl_hub_pull(&pulled, "no repo", &o, &err), TL_EUSAGE);
+    CHECK_INT(pull_repo("no repo"), TL_EUSAGE);
     CHECK_INT(hub->web.n_log, 0);
     char text[32];
     CHECK_STR(tl_hub_bytes(text, 999), "999 bytes");

@@ -5,8 +5,9 @@
 
 The hub has a small repository, its large files on a second origin.  In one cache tailor pulls and huggingface_hub must
 find everything without a connection; in another huggingface_hub downloads and tailor must find everything without
-downloading a byte; both caches must hold the same blobs, links and pointers.  A download that tailor was killed in goes on
-with huggingface_hub's lock beside it.  Needs huggingface_hub (any that transformers brings: written with 2.0.0, and holds with 1.33.0 and 2.4.0)."""
+downloading a byte; both caches must hold the same blobs, links and pointers.  tailor
+goes on from a beginning that was left, and huggingface_hub is not disturbed by one.  Needs huggingface_hub, any that
+transformers brings: written with 2.0.0, and holds with 1.33.0 and 2.4.0."""
 import argparse
 import hashlib
 import http.server
@@ -144,8 +145,9 @@ def main():
 
     # Python downloads; tailor finds it.
     h.snapshot_download(REPO, cache_dir=theirs)
+    snapshot = h.snapshot_download(REPO, cache_dir=theirs, local_files_only=True)
     before = len(asked)
-    assert os.path.realpath(pull(theirs)) == os.path.realpath(h.snapshot_download(REPO, cache_dir=theirs, local_files_only=True))
+    assert os.path.realpath(pull(theirs)) == os.path.realpath(snapshot)
     assert [x[:2] for x in asked[before:]] == [("GET", f"/api/models/{REPO}/revision/main")], asked[before:]
     assert tree(ours) == tree(theirs), set(tree(ours).items()) ^ set(tree(theirs).items())
 
