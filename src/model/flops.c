@@ -18,29 +18,33 @@ static double experts(const tl_model *m)
     return (double)c->E * c->D + 3.0 * c->picks * c->D * c->F;
 }
 
-static double pairs(const tl_batch *b)
+/* What the first n positions of a sequence see, each its last `window` ones. */
+static double seen(double n, double window)
 {
-    double n = 0;
-    for (int i = 0; i < b->n_segments; i++) {
-        double rows = b->segments[i].rows, start = b->segments[i].start;
-        n += rows * start + rows * (rows + 1) / 2;
-    }
-    return n;
+    return n <= window ? n * (n + 1) / 2 : window * (window + 1) / 2 + (n - window) * window;
 }
 
-static double attention(const tl_model *m, const tl_batch *b)
+/* Of one layer. */
+static double attention(const tl_model *m, const tl_batch *b, int l)
 {
-    return 4.0 * m->config.H * m->config.h * pairs(b);
+    const tl_config *c = &m->config;
+    double window = c->layers[l] & TL_LAYER_WINDOW ? c->window : c->T, pairs = 0;
+    for (int i = 0; i < b->n_segments; i++) {
+        double start = b->segments[i].start;
+        pairs += seen(start + b->segments[i].rows, window) - seen(start, window);
+    }
+    return 4.0 * c->H * c->h * pairs;
 }
 
 double tl_flops_forward(const tl_model *m, const tl_batch *b, int head_rows)
 {
-    double sum = 2.0 * b->N * m->config.L * experts(m);
+    double sum = 2.0 * b->N * m->config.L * experts(m) + 2.0 * head_rows * m->config.D * m->config.V;
+    for (int l = 0; l < m->config.L; l++) sum += attention(m, b, l);
     for (int i = 0; i < b->n_segments; i++)
         for (int l = 0; l < m->config.L; l++)
             for (int j = 0; j < TL_LINEARS; j++)
                 sum += 2.0 * b->segments[i].rows * product(m, b->adapters ? b->adapters[i] : NULL, l, j);
-    return sum + m->config.L * attention(m, b) + 2.0 * head_rows * m->config.D * m->config.V;
+    return sum;
 }
 
 double tl_flops_train(const tl_model *m, const tl_adapter *adapter, const tl_batch *b, int targets)
@@ -65,7 +69,7 @@ double tl_flops_train(const tl_model *m, const tl_adapter *adapter, const tl_bat
         }
         if (!here && !below) continue;
         dx += 2 * experts(m); /* computed again, and back */
-        sum += 2.0 * N * (dx + dw) + 2.0 * attention(m, b);
+        sum += 2.0 * N * (dx + dw) + 2.0 * attention(m, b, l);
         below = true;
     }
     return sum;
