@@ -199,11 +199,10 @@ static void check_bf16(golden *g)
     const tl_config *c = &g->model->config;
     int N = g->batch.N, V = c->V;
     const float *wanted = numbers(g, "logits");
-    double size = 0, mean = 0, rows[200];
+    double size = 0, mean = 0, rows[200] = { 0 };
     g->stream.precision = TL_PRECISION_BF16;
     float *found = all_logits(g);
     for (int n = 0; n < N; n++) {
-        rows[n] = 0;
         for (int i = n * V; i < (n + 1) * V; i++) {
             double d = (double)found[i] - (double)wanted[i];
             size += (double)wanted[i] * wanted[i] / N;
