@@ -94,8 +94,8 @@ static int check_stored(const loader *l, const tl_stored *t, const tl_group *g, 
 /* NaN and infinity are the numbers whose exponent is all ones. */
 static bool finite_f32(const uint32_t *x, size_t n)
 {
-    unsigned bad = 0; /* counted, not asked: a loop without an exit becomes vectors */
-#pragma omp parallel for simd reduction(+ : bad)
+    unsigned bad = 0; /* counted, not asked: a loop without an exit can become vectors */
+#pragma omp parallel for reduction(+ : bad)
     for (size_t i = 0; i < n; i++) bad += (x[i] & 0x7f800000u) == 0x7f800000u;
     return bad == 0;
 }
@@ -103,7 +103,7 @@ static bool finite_f32(const uint32_t *x, size_t n)
 static bool finite_16(const uint16_t *x, size_t n, uint16_t exponent)
 {
     unsigned bad = 0;
-#pragma omp parallel for simd reduction(+ : bad)
+#pragma omp parallel for reduction(+ : bad)
     for (size_t i = 0; i < n; i++) bad += (x[i] & exponent) == exponent;
     return bad == 0;
 }
