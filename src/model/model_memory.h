@@ -54,9 +54,6 @@ enum {
     TL_NAME_MAX = 200
 };
 
-/* No NaN and no infinity among its numbers (F32, F16, BF16 or readable blocks). */
-bool tl_stored_finite(const tl_stored *t);
-
 /* Take the group that begins at name, whose weights lie in owner (the model or a layer).  False: this config has no
  * such weight. */
 bool tl_group_take(tl_group *out, const tl_config *c, const tl_name *name, const tl_weight_row *rows, void *owner);
