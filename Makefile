@@ -17,10 +17,11 @@ SAN     =
 BUILD  := build$(if $(filter-out gcc,$(CC)),/$(notdir $(CC)))$(if $(SAN),/san)
 
 PKGS    = jansson libcyaml libpcre2-8 libutf8proc libcrypto
+LOADED  = libcurl# its headers alone: src/io/http_curl.c loads it at run time
 WARN    = -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wwrite-strings -Wundef
 CFLAGS  = -O2 -g
 ALLCFLAGS = -std=gnu11 $(CFLAGS) $(WARN) -ffp-contract=off -fno-math-errno -fopenmp -I. -Isrc -Iinclude \
-            $(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
+            $(shell pkg-config --cflags $(PKGS) $(LOADED) 2>/dev/null) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
 LIBS    = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm
 
 # The kernels of src/backend/cpu are one source, compiled once per instruction set.
@@ -82,9 +83,13 @@ define test_rule
 $(BUILD)/tests/$(notdir $(1:.c=)): $(BUILD)/$(1:.c=.o) $(if $(filter bench/%,$(1)),$(BENCHOBJ)) $(BUILD)/libtailor.a
 	@mkdir -p $$(@D)
 	@echo "  LINK $$@"
-	@$(CC) $(ALLCFLAGS) -o $$@ $$^ $(LIBS) -lcmocka
+	@$(CC) $(ALLCFLAGS) -o $$@ $$^ $$(LIBS) -lcmocka
 endef
 $(foreach t,$(TESTSRC),$(eval $(call test_rule,$(t))))
+# Its server speaks TLS; the program itself has that from libcurl, which is loaded at run time.
+$(BUILD)/tests/http_test: LIBS += -lssl
+# It runs the program.
+$(BUILD)/tests/cmd_pull_test: | $(BUILD)/tailor
 
 setup:
 	@scripts/setup

@@ -1,13 +1,10 @@
-/* main.c - make bench: which rows, children, turns with peers, the table.
- *
- *     bench [--rows PART] [--quick] [--json] [--threads N] [--python PATH] [--llama-bench PATH] [--list]
- *
- * --child NAME is the program calling itself: it runs one row and prints its samples. */
+/* main.c - make bench: flags, the machine, which rows, the table or the object. */
 #include "bench/ceilings.h"
-#include "bench/verdict.h"
+#include "bench/measure.h"
 
-#include "base/buf.h"
-#include "io/json.h"
+#include "backend/backend.h"
+#include "base/interrupt.h"
+#include "base/log.h"
 
 #include <getopt.h>
 #include <omp.h>
@@ -15,8 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,245 +19,175 @@ static struct {
     const char *rows, *child;
     bool json, list;
     tl_bench_options o;
-} run = { .rows = "", .o = { .threads = 0, .cache = "build/bench/models" } };
+} run = { .rows = "", .o = { .program = "build/tailor", .cache = "build/bench/models" } };
 
-static const tl_bench_row *row_of(const char *name)
+/* ---- flags ---- */
+
+static const struct flag {
+    const char *name, *argument, *help; /* argument NULL: none is taken */
+    const char **text;
+    bool *given;
+    bool program; /* it names one, which must be there */
+} flags[] = {
+    { "rows", "PART", "those whose name has that", &run.rows, NULL, false },
+    { "quick", NULL, "fewer turns", NULL, &run.o.quick, false },
+    { "json", NULL, "one object on standard output", NULL, &run.json, false },
+    { "list", NULL, "the rows and their targets", NULL, &run.list, false },
+    { "threads", "N", "as many as there are", NULL, NULL, false },
+    { "python", "PATH", "one with torch, transformers, peft: bench/peers makes it", &run.o.python, NULL, true },
+    { "llama-bench", "PATH", "llama.cpp's", &run.o.llama_bench, NULL, true },
+    { "ik-llama-bench", "PATH", "ik_llama.cpp's", &run.o.ik_llama_bench, NULL, true },
+    { "llama-server", "PATH", "of either", &run.o.llama_server, NULL, true },
+    { "llm-c", "PATH", "llm.c's train_gpt2", &run.o.llm_c, NULL, true },
+    { "tailor", "PATH", "this program", &run.o.program, NULL, true },
+    { "cache", "DIR", "where the random models are kept", &run.o.cache, NULL, false },
+    { "child", "ROW", "be the process that measures it", &run.child, NULL, false }, /* the bench calls itself so */
+};
+
+enum {
+    FLAGS = sizeof flags / sizeof *flags
+};
+
+static void usage(void)
 {
-    for (const tl_bench_row *r = tl_bench_rows; r->name; r++)
-        if (strcmp(r->name, name) == 0) return r;
-    return NULL;
+    puts("bench - speed and memory against this machine's ceilings, and peers where they are (bench/README.md)\n");
+    for (int i = 0; i < FLAGS - 1; i++) {
+        char flag[40];
+        snprintf(flag, sizeof flag, "%s %s", flags[i].name, flags[i].argument ? flags[i].argument : "");
+        printf("  --%-20s %s\n", flag, flags[i].help);
+    }
 }
 
-/* ---- the child ---- */
-
-static int child(tl_err *err)
+static int take_threads(const char *text, tl_err *err)
 {
-    const tl_bench_row *row = row_of(run.child);
-    tl_bench_samples s = { .n = 0 };
-    if (!row) return tl_fail(err, TL_EUSAGE, "--child '%s': there is no such row", run.child);
-    TL_TRY(row->run(row, &run.o, &s, err));
-    printf("{\"value\": [");
-    for (int i = 0; i < s.n; i++) printf("%s%.17g", i ? ", " : "", s.value[i]);
-    printf("], \"ratio\": [");
-    for (int i = 0; i < s.n; i++) printf("%s%.17g", i ? ", " : "", s.ratio[i]);
-    printf("]}\n");
+    char *end;
+    const long n = strtol(text, &end, 10);
+    if (*end || end == text || n < 1 || n > 1024)
+        return tl_fail(err, TL_EUSAGE, "--threads is '%s', wanted is 1 to 1024", text);
+    run.o.threads = (int)n;
     return 0;
 }
 
-static int read_samples(tl_bench_samples *s, const tl_buf *text, const char *name, tl_err *err)
+static int parse(int argc, char **argv, tl_err *err)
 {
-    json_t *object = json_loadb(text->data, text->size, 0, NULL);
-    json_t *value = json_object_get(object, "value"), *ratio = json_object_get(object, "ratio");
-    int n = (int)json_array_size(value);
-    if (n < 1 || n > TL_BENCH_SAMPLES || (int)json_array_size(ratio) != n) {
-        json_decref(object);
-        return tl_fail(err, TL_EFORMAT, "%s: its process printed no samples", name);
+    struct option options[FLAGS + 2] = { { "help", no_argument, NULL, 0 } };
+    run.o.threads = omp_get_max_threads();
+    for (int i = 0; i < FLAGS; i++)
+        options[i + 1] = (struct option){ flags[i].name, flags[i].argument ? required_argument : no_argument, NULL, 0 };
+    for (int c, i = 0; (c = getopt_long(argc, argv, "", options, &i)) != -1;) {
+        if (c != 0) return tl_fail(err, TL_EUSAGE, "--help names the flags"); /* getopt has said what is wrong */
+        if (i == 0) {
+            usage();
+            exit(0);
+        }
+        const struct flag *f = &flags[i - 1];
+        if (f->given) *f->given = true;
+        if (f->text) *f->text = optarg;
+        if (!f->given && !f->text) TL_TRY(take_threads(optarg, err));
     }
-    for (s->n = 0; s->n < n; s->n++) {
-        s->value[s->n] = json_number_value(json_array_get(value, (size_t)s->n));
-        s->ratio[s->n] = json_number_value(json_array_get(ratio, (size_t)s->n));
-    }
-    json_decref(object);
+    if (optind < argc) return tl_fail(err, TL_EUSAGE, "'%s': rows are chosen with --rows PART", argv[optind]);
+    for (int i = 0; i < FLAGS; i++)
+        if (flags[i].program && *flags[i].text && access(*flags[i].text, X_OK) < 0)
+            return tl_fail(err, TL_EUSAGE, "--%s %s: there is no such program", flags[i].name, *flags[i].text);
     return 0;
 }
 
-/* Run a row in a process of its own; its samples, and its peak memory. */
-static int run_child(tl_bench_samples *s, double *peak_gb, const tl_bench_row *row, tl_err *err)
-{
-    char threads[16], piece[4096];
-    int ends[2], status = 0;
-    struct rusage usage = { .ru_maxrss = 0 };
-    snprintf(threads, sizeof threads, "%d", run.o.threads);
-    fflush(stdout);
-    if (pipe(ends) < 0) return tl_fail(err, TL_EIO, "%s: no pipe could be made", row->name);
-    pid_t pid = fork();
-    if (pid == 0) {
-        dup2(ends[1], STDOUT_FILENO);
-        close(ends[0]);
-        close(ends[1]);
-        execl("/proc/self/exe", "bench", "--child", row->name, "--threads", threads, run.o.quick ? "--quick" : NULL,
-              (char *)NULL);
-        _exit(127);
-    }
-    close(ends[1]);
-    tl_buf text = tl_buf_make((size_t)1 << 16);
-    int rc = pid < 0 ? tl_fail(err, TL_EIO, "%s: no process could be started", row->name) : 0;
-    for (ssize_t n; rc == 0 && (n = read(ends[0], piece, sizeof piece)) > 0;)
-        rc = tl_buf_append(&text, piece, (size_t)n, err);
-    close(ends[0]);
-    if (pid > 0) wait4(pid, &status, 0, &usage);
-    if (rc == 0 && !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
-        rc = tl_fail(err, TL_EIO, "%s: its process ended with status %d", row->name, status);
-    if (rc == 0) rc = read_samples(s, &text, row->name, err);
-    *peak_gb = (double)usage.ru_maxrss * 1024 / 1e9;
-    tl_buf_reset(&text);
-    return rc;
-}
+/* ---- the machine ---- */
 
-/* ---- the parent ---- */
-
-static bool least_counts(const tl_bench_row *row)
-{
-    return row->run == tl_bench_product; /* samples are shapes: the worst one must reach the target */
-}
-
-/* Turns of child and peer; without a peer one turn is enough, a child takes its own samples. */
-static int measure(tl_bench_verdict *v, const tl_bench_row *row, tl_err *err)
-{
-    enum {
-        TURNS = 3
-    };
-    double value[TURNS * TL_BENCH_SAMPLES], ceiling[TURNS * TL_BENCH_SAMPLES], peer[TURNS], theirs[TURNS];
-    int n = 0, turns = 1, peers = 0;
-    *v = (tl_bench_verdict){ .row = row };
-    for (int turn = 0; turn < turns; turn++) {
-        tl_bench_samples s;
-        double peak, found;
-        TL_TRY(run_child(&s, &peak, row, err));
-        if (peak > v->peak_gb) v->peak_gb = peak;
-        if (row->memory) s.value[0] = peak;
-        memcpy(value + n, s.value, (size_t)s.n * sizeof *value);
-        memcpy(ceiling + n, s.ratio, (size_t)s.n * sizeof *ceiling);
-        n += s.n;
-        TL_TRY(tl_bench_peer(&found, row, &run.o, err));
-        if (found <= 0) continue;
-        turns = run.o.quick ? 1 : TURNS;
-        theirs[peers] = found;
-        peer[peers++] = tl_bench_spread_of(s.value, s.n).median / found;
-    }
-    v->value = tl_bench_spread_of(value, n);
-    v->ceiling = tl_bench_spread_of(ceiling, n);
-    if (least_counts(row)) v->ceiling.median = v->ceiling.low;
-    if (peers) {
-        v->peer = tl_bench_spread_of(peer, peers);
-        v->peer_value = tl_bench_spread_of(theirs, peers).median;
-    }
-    return 0;
-}
-
-static void first_line(char *out, size_t size, const char *path, const char *key)
+static void cpu_model(char *out, size_t size)
 {
     char line[256];
-    FILE *f = fopen(path, "r");
-    out[0] = 0;
+    FILE *f = fopen("/proc/cpuinfo", "r");
+    snprintf(out, size, "unknown");
     while (f && fgets(line, sizeof line, f))
-        if (strncmp(line, key, strlen(key)) == 0) {
-            const char *at = strchr(line, ':');
-            snprintf(out, size, "%s", at ? at + 2 : line);
-            out[strcspn(out, "\n")] = 0;
+        if (strncmp(line, "model name", 10) == 0 && strchr(line, ':')) {
+            line[strcspn(line, "\n")] = 0;
+            snprintf(out, size, "%s", strchr(line, ':') + 2);
             break;
         }
     if (f) fclose(f);
 }
 
-/* What was measured on: also where a commit is meant, TAILOR_COMMIT from the Makefile. */
-static json_t *machine_json(double ceilings[TL_CEILINGS], tl_err *err)
+static json_t *ceilings_json(void)
+{
+    static const char *const units[TL_CEILINGS] = { "GFLOP/s", "GFLOP/s", "GOP/s", "GB/s" };
+    json_t *all = json_object();
+    for (int k = 0; k < TL_CEILINGS; k++) {
+        double x[7];
+        const int n = run.o.quick ? 3 : 7;
+        for (int i = 0; i < n; i++) x[i] = tl_ceiling((tl_ceiling_kind)k, run.o.threads);
+        const tl_spread s = tl_spread_of(x, n);
+        json_object_set_new(all, tl_ceiling_name((tl_ceiling_kind)k),
+                            json_pack("{s:f, s:f, s:f, s:s, s:s}", "value", s.median, "low", s.low, "high", s.high,
+                                      "unit", units[k], "with", tl_ceiling_instruction((tl_ceiling_kind)k)));
+    }
+    return all;
+}
+
+static json_t *machine_json(const tl_backend *backend)
 {
     char cpu[200], date[40];
-    const tl_backend *backend;
-    if (tl_backend_pick(&backend, err) < 0) return NULL;
-    first_line(cpu, sizeof cpu, "/proc/cpuinfo", "model name");
-    time_t now = time(NULL);
+    const time_t now = time(NULL);
+    const char *commit = getenv("TAILOR_COMMIT"); /* the Makefile knows it */
+    cpu_model(cpu, sizeof cpu);
     strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
-    const char *commit = getenv("TAILOR_COMMIT");
-    return json_pack("{s:s, s:i, s:s, s:s, s:s, s:{s:f, s:f, s:f, s:f}}", "cpu", cpu, "threads", run.o.threads,
-                     "backend", backend->name, "date", date, "commit", commit ? commit : "", "ceilings", "f32_gflops",
-                     ceilings[TL_CEILING_F32], "bf16_gflops", ceilings[TL_CEILING_BF16], "int8_gops",
-                     ceilings[TL_CEILING_INT8], "read_gb_per_s", ceilings[TL_CEILING_READ]);
+    return json_pack("{s:s, s:i, s:s, s:s, s:s, s:o}", "cpu", cpu, "threads", run.o.threads, "backend", backend->name,
+                     "date", date, "commit", commit ? commit : "", "ceilings", ceilings_json());
 }
 
-static void measure_ceilings(double out[TL_CEILINGS])
+static void print_machine(const json_t *machine)
 {
-    for (int k = 0; k < TL_CEILINGS; k++) {
-        double x[5];
-        for (int i = 0; i < 5; i++) x[i] = tl_ceiling((tl_ceiling_kind)k, run.o.threads);
-        out[k] = tl_bench_spread_of(x, 5).median;
-    }
+    const char *name;
+    json_t *c;
+    printf("%s, %d threads, %s, %s, commit %s\nceilings:", json_string_value(json_object_get(machine, "cpu")),
+           run.o.threads, json_string_value(json_object_get(machine, "backend")),
+           json_string_value(json_object_get(machine, "date")), json_string_value(json_object_get(machine, "commit")));
+    json_object_foreach(json_object_get(machine, "ceilings"), name, c)
+        printf(" %s %.0f [%.0f-%.0f] %s;", name, json_number_value(json_object_get(c, "value")),
+               json_number_value(json_object_get(c, "low")), json_number_value(json_object_get(c, "high")),
+               json_string_value(json_object_get(c, "unit")));
+    puts("\n");
+    tl_bench_print_head();
 }
 
-static int parent(tl_err *err)
+/* ---- the rows ---- */
+
+static int measure_rows(json_t *rows, tl_err *err)
 {
-    double ceilings[TL_CEILINGS];
-    json_t *rows = json_array();
-    int n = 0, rc = 0;
-    measure_ceilings(ceilings);
-    json_t *machine = machine_json(ceilings, err);
-    if (!rows || !machine) return tl_fail(err, TL_ENOMEM, "no memory for the table");
-    if (!run.json) {
-        printf("%s, %d threads: f32 %.0f, bf16 %.0f GFLOP/s, int8 %.0f GOP/s, reading %.1f GB/s\n",
-               json_string_value(json_object_get(machine, "cpu")), run.o.threads, ceilings[TL_CEILING_F32],
-               ceilings[TL_CEILING_BF16], ceilings[TL_CEILING_INT8], ceilings[TL_CEILING_READ]);
-        tl_bench_print_head();
-    }
-    for (const tl_bench_row *r = tl_bench_rows; rc == 0 && r->name; r++) {
+    int n = 0, done = 0;
+    for (const tl_bench_row *r = tl_bench_rows; r->name; r++) n += strstr(r->name, run.rows) != NULL;
+    if (n == 0) return tl_fail(err, TL_EUSAGE, "--rows '%s': no row's name has that; --list prints them", run.rows);
+    for (const tl_bench_row *r = tl_bench_rows; r->name; r++) {
         tl_bench_verdict v;
         if (!strstr(r->name, run.rows)) continue;
-        n++;
-        if (run.json) fprintf(stderr, "%s\n", r->name);
-        rc = measure(&v, r, err);
-        if (rc < 0) break;
+        tl_log("%d of %d: %s", ++done, n, r->name);
+        TL_TRY(tl_bench_measure(&v, r, &run.o, err));
         if (!run.json) tl_bench_print(&v);
-        json_array_append_new(rows, tl_bench_json(&v));
+        json_t *row = tl_bench_json(&v);
+        if (!row || json_array_append_new(rows, row) < 0) return tl_fail(err, TL_ENOMEM, "no memory for the table");
     }
-    if (rc == 0 && n == 0)
-        rc = tl_fail(err, TL_EUSAGE, "--rows '%s': no row's name has that; --list prints them", run.rows);
-    json_t *all = json_pack("{s:o, s:o}", "machine", machine, "rows", rows);
-    if (rc == 0 && run.json && json_dumpf(all, stdout, JSON_INDENT(1)) == 0) putchar('\n');
-    json_decref(all);
+    return 0;
+}
+
+static int all(tl_err *err)
+{
+    const tl_backend *backend;
+    TL_TRY(tl_backend_pick(&backend, err));
+    json_t *machine = machine_json(backend), *rows = json_array();
+    json_t *whole = json_pack("{s:o, s:o}", "machine", machine, "rows", rows);
+    if (!whole) return tl_fail(err, TL_ENOMEM, "no memory for the table");
+    if (!run.json) print_machine(machine);
+    int rc = measure_rows(rows, err);
+    if (rc == 0 && run.json && json_dumpf(whole, stdout, JSON_INDENT(1)) == 0) putchar('\n');
+    json_decref(whole);
     return rc;
 }
 
-static int parse(int argc, char **argv, tl_err *err)
+static int list(void)
 {
-    static const struct option options[] = { { "rows", required_argument, NULL, 'r' },
-                                             { "quick", no_argument, NULL, 'q' },
-                                             { "json", no_argument, NULL, 'j' },
-                                             { "list", no_argument, NULL, 'l' },
-                                             { "threads", required_argument, NULL, 't' },
-                                             { "python", required_argument, NULL, 'p' },
-                                             { "llama-bench", required_argument, NULL, 'b' },
-                                             { "child", required_argument, NULL, 'c' },
-                                             { 0 } };
-    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        switch (c) {
-        case 'r':
-            run.rows = optarg;
-            break;
-        case 'q':
-            run.o.quick = true;
-            break;
-        case 'j':
-            run.json = true;
-            break;
-        case 'l':
-            run.list = true;
-            break;
-        case 't':
-            run.o.threads = atoi(optarg);
-            break;
-        case 'p':
-            run.o.python = optarg;
-            break;
-        case 'b':
-            run.o.llama_bench = optarg;
-            break;
-        case 'c':
-            run.child = optarg;
-            break;
-        default: /* getopt has said what */
-            return tl_fail(err, TL_EUSAGE,
-                           "usage: bench [--rows PART] [--quick] [--json] [--list] [--threads N] "
-                           "[--python PATH] [--llama-bench PATH]");
-        }
-    }
-    if (optind < argc) return tl_fail(err, TL_EUSAGE, "'%s': rows are chosen with --rows PART", argv[optind]);
-    if (run.o.threads < 0 || run.o.threads > 1024)
-        return tl_fail(err, TL_EUSAGE, "--threads is %d, wanted 1 to 1024, or 0 for all", run.o.threads);
-    if (run.o.threads == 0) run.o.threads = omp_get_max_threads();
-    if (run.o.python && access(run.o.python, X_OK) < 0)
-        return tl_fail(err, TL_EUSAGE, "--python %s: no such program; bench/peers makes one", run.o.python);
-    if (run.o.llama_bench && access(run.o.llama_bench, X_OK) < 0)
-        return tl_fail(err, TL_EUSAGE, "--llama-bench %s: no such program", run.o.llama_bench);
+    char target[64];
+    for (const tl_bench_row *r = tl_bench_rows; r->name; r++)
+        printf("%-26s %-10s %s\n", r->name, r->unit, tl_bench_target(target, sizeof target, r));
     return 0;
 }
 
@@ -270,13 +195,11 @@ int main(int argc, char **argv)
 {
     tl_err err = { 0 };
     int rc = parse(argc, argv, &err);
-    if (rc == 0 && run.list) {
-        char target[64];
-        for (const tl_bench_row *r = tl_bench_rows; r->name; r++)
-            printf("%-25s %-14s %s\n", r->name, r->unit, tl_bench_target(target, sizeof target, r));
-        return 0;
-    }
-    if (rc == 0) rc = run.child ? child(&err) : parent(&err);
+    const tl_bench_row *row = run.child ? tl_bench_row_of(run.child) : NULL;
+    signal(SIGPIPE, SIG_IGN); /* a process that ended is told of where it is asked */
+    if (rc == 0 && run.child && !row) rc = tl_fail(&err, TL_EUSAGE, "--child '%s': there is no such row", run.child);
+    if (rc == 0 && !run.child) tl_interrupt_watch();
+    if (rc == 0) rc = row ? tl_bench_child(row, &run.o, &err) : run.list ? list() : all(&err);
     if (rc < 0) fprintf(stderr, "bench: %s\n", err.text);
-    return rc < 0 ? 1 : 0;
+    return rc == TL_EINTERRUPTED ? 130 : rc < 0 ? 1 : 0;
 }

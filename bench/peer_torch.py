@@ -1,63 +1,82 @@
-"""peer_torch.py KIND ROWS LENGTH THREADS STEPS - a training step of the 135M shape by PyTorch, transformers and peft.
+"""peer_torch.py MODEL full|lora ROWS LENGTH THREADS speed|memory - a training step by PyTorch, transformers, peft.
 
-KIND: full or lora (r = 8 on every linear layer of the blocks).  bf16 autocast, AdamW, clipping at 1; eager and
-torch.compile, the better counts.  Prints one JSON object: tokens_per_second, seconds of each way, peak_gb, versions.
+MODEL is a folder with config.json; the weights are random.  AdamW, clipping at 1; lora: r = 8 on every linear layer of
+the blocks, over a frozen base.  Every way is tried - bf16 autocast and f32, eager and torch.compile - and the best one is
+measured; for memory it is the plain one, bf16 autocast, eager.
+
+Prints {"peak_gb", "way", "seconds": {way: of a step}} when that is decided, then {"value": tokens a second} for each
+line on standard input.
 """
+import gc
 import json
 import resource
-import statistics
 import sys
 import time
 
 import torch
 import transformers
-from transformers import LlamaConfig, LlamaForCausalLM
 
-kind, rows, length, threads, steps = sys.argv[1], *map(int, sys.argv[2:6])
+folder, kind, purpose = sys.argv[1], sys.argv[2], sys.argv[6]
+rows, length, threads = map(int, sys.argv[3:6])
 torch.set_num_threads(threads)
 torch.manual_seed(1)
 
 
-def make():
-    config = LlamaConfig(num_hidden_layers=30, hidden_size=576, num_attention_heads=9, num_key_value_heads=3,
-                         intermediate_size=1536, vocab_size=49152, max_position_embeddings=4096,
-                         tie_word_embeddings=True, attn_implementation="sdpa")
-    model = LlamaForCausalLM(config)
-    if kind == "lora":
-        import peft
-        model = model.to(torch.bfloat16)
-        model = peft.get_peft_model(model, peft.LoraConfig(r=8, lora_alpha=16, target_modules="all-linear"))
-        for name, p in model.named_parameters():
-            if "lora_" in name:
-                p.data = p.data.float()
-    model.train()
-    return model
+class Way:
+    """A model and a step of it."""
 
+    def __init__(self, dtype, compiled):
+        config = transformers.AutoConfig.from_pretrained(folder)
+        self.model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="sdpa", dtype=torch.float32)
+        if kind == "lora":
+            import peft
 
-def seconds(model, run):
-    trained = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=1e-4, fused=True)
-    ids = torch.randint(0, 49152, (rows, length))
-    times = []
-    for _ in range(steps + 1):
+            self.model = self.model.to(dtype)
+            self.model = peft.get_peft_model(
+                self.model, peft.LoraConfig(r=8, lora_alpha=16, target_modules="all-linear"), autocast_adapter_dtype=True)
+        self.model.train()
+        self.dtype = dtype
+        self.run = torch.compile(self.model) if compiled else self.model
+        self.trained = [p for p in self.model.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(self.trained, lr=1e-4, fused=True)
+        self.ids = torch.randint(0, config.vocab_size, (rows, length))
+
+    def seconds(self):
         start = time.perf_counter()
-        with torch.autocast("cpu", torch.bfloat16):
-            loss = run(input_ids=ids, labels=ids).loss
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.dtype == torch.bfloat16):
+            loss = self.run(input_ids=self.ids, labels=self.ids).loss
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained, 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times[1:])  # the first one warms up, and compiles
+        torch.nn.utils.clip_grad_norm_(self.trained, 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return time.perf_counter() - start
 
 
-ways = {}
-model = make()
-ways["eager"] = seconds(model, model)
-try:
-    ways["compile"] = seconds(model, torch.compile(model))
-except Exception as e:  # no C++ compiler, or a model that it cannot take: eager counts
-    print(f"torch.compile: {type(e).__name__}", file=sys.stderr)
-print(json.dumps({"tokens_per_second": rows * length / min(ways.values()), "seconds": ways,
-                  "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, "torch": torch.__version__,
-                  "transformers": transformers.__version__}))
+def best_way():
+    best, seconds = None, {}
+    for name, dtype, compiled in (("bf16 eager", torch.bfloat16, False), ("bf16 compile", torch.bfloat16, True),
+                                  ("f32 eager", torch.float32, False), ("f32 compile", torch.float32, True)):
+        if name == "f32 compile" and seconds["f32 eager"] > 1.5 * min(seconds.values()):
+            continue  # compiling has never gained so much
+        try:
+            way = Way(dtype, compiled)
+            way.seconds()
+            seconds[name] = min(way.seconds() for _ in range(2))
+        except Exception as e:  # no C++ compiler, or a model it cannot take: the other ways count
+            print(f"peer_torch.py: {name}: {type(e).__name__}: {e}"[:300], file=sys.stderr)
+            continue
+        if seconds[name] == min(seconds.values()):
+            best, best_name = way, name
+        del way
+        gc.collect()
+        if purpose == "memory":
+            break
+    return best, best_name, seconds
+
+
+way, name, seconds = best_way()
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+print(json.dumps({"peak_gb": peak, "way": name, "seconds": seconds, "torch": torch.__version__,
+                  "transformers": transformers.__version__}), flush=True)
+for _ in sys.stdin:
+    print(json.dumps({"value": rows * length / way.seconds()}), flush=True)

@@ -3,56 +3,129 @@
  * Targets are those of two cores; ratios are to what the same minutes' ceilings and peers gave. */
 #include "bench/bench.h"
 
-#define NO_AIM TL_AIM_NONE, 0
-#define PRODUCT(type, m, aim, target)                                                                                  \
+#include <string.h>
+
+#define CEILING(x)                                                                                                     \
     {                                                                                                                  \
-        .name = "product-" type "-m" #m, .unit = "GFLOP/s", .run = tl_bench_product, aim, target, NO_AIM, NULL, type,  \
-        m, 0, NULL, false                                                                                              \
+        TL_AIM_CEILING, x                                                                                              \
+    }
+#define PEER(x)                                                                                                        \
+    {                                                                                                                  \
+        TL_AIM_PEER, x                                                                                                 \
+    }
+#define LEAST(x)                                                                                                       \
+    {                                                                                                                  \
+        TL_AIM_LEAST, x                                                                                                \
+    }
+#define MOST(x)                                                                                                        \
+    {                                                                                                                  \
+        TL_AIM_MOST, x                                                                                                 \
+    }
+#define NONE                                                                                                           \
+    {                                                                                                                  \
+        TL_AIM_NONE, 0                                                                                                 \
     }
 
+#define PRODUCT(type, m, aim)                                                                                          \
+    {                                                                                                                  \
+        .name = "product-" type "-m" #m, .unit = "GFLOP/s", .work = &tl_bench_product, .kind = (type), .rows = (m),    \
+        .target = {                                                                                                    \
+            aim                                                                                                        \
+        }                                                                                                              \
+    }
+
+#define TRAIN(text, what, form, b, t, other, aim, aim2)                                                                \
+    {                                                                                                                  \
+        .name = "train-" text "-" #b "x" #t, .unit = "tokens/s", .work = &tl_bench_train, .shape = (form),             \
+        .kind = (what), .rows = (b), .length = (t), .peer = (other), .target = {                                       \
+            aim,                                                                                                       \
+            aim2                                                                                                       \
+        }                                                                                                              \
+    }
+
+#define LORA_STEP(b, t)                                                                                                \
+    {                                                                                                                  \
+        .name = "lora-step-of-full-" #b "x" #t, .unit = "of full's", .work = &tl_bench_lora_step, .shape = "135M",     \
+        .kind = "lora", .rows = (b), .length = (t), .less = true, .target = {                                          \
+            MOST(0.70)                                                                                                 \
+        }                                                                                                              \
+    }
+
+#define MEMORY(text, what, form, gb)                                                                                   \
+    {                                                                                                                  \
+        .name = "memory-" text "-4x256", .unit = "GB", .work = &tl_bench_train_memory, .shape = (form),                \
+        .kind = (what), .rows = 4, .length = 256, .peer = TL_PEER_TORCH, .less = true, .target = {                     \
+            MOST(gb)                                                                                                   \
+        }                                                                                                              \
+    }
+
+#define INFER(what, form, type, n, tokens, text, other, aim, aim2)                                                     \
+    {                                                                                                                  \
+        .name = #what "-" form "-" text, .unit = "tokens/s", .work = &tl_bench_##what, .shape = (form),                \
+        .kind = (type), .rows = (n), .length = (tokens), .peer = (other), .target = {                                  \
+            aim,                                                                                                       \
+            aim2                                                                                                       \
+        }                                                                                                              \
+    }
+
+#define M135 0.134515008 /* parameters, in billions, as peak memory is in GB */
+#define M500 0.494032768
+#define A135 0.002442240 /* numbers of LoRA r = 8 on every product */
+#define A500 0.004399104
+
 const tl_bench_row tl_bench_rows[] = {
-    PRODUCT("bf16", 1, TL_AIM_NONE, 0),
-    PRODUCT("bf16", 8, TL_AIM_CEILING, 0.33),
-    PRODUCT("bf16", 64, TL_AIM_CEILING, 0.87),
-    PRODUCT("bf16", 512, TL_AIM_CEILING, 0.87),
-    PRODUCT("bf16", 2048, TL_AIM_CEILING, 0.87),
-    PRODUCT("f32", 64, TL_AIM_CEILING, 0.87),
-    PRODUCT("f32", 512, TL_AIM_CEILING, 0.87),
-    PRODUCT("f32", 2048, TL_AIM_CEILING, 0.87),
-    { "train-full-bf16-4x256", "tokens/s", tl_bench_train, TL_AIM_CEILING, 0.62, TL_AIM_PEER, 2.0, "135M", "full", 4,
-      256, "torch", false },
-    { "train-full-bf16-1x512", "tokens/s", tl_bench_train, TL_AIM_CEILING, 0.62, TL_AIM_PEER, 2.0, "135M", "full", 1,
-      512, "torch", false },
-    { "train-lora-bf16-4x256", "tokens/s", tl_bench_train, TL_AIM_CEILING, 0.60, TL_AIM_PEER, 2.0, "135M", "lora", 4,
-      256, "torch", false },
-    { "train-lora-bf16-1x512", "tokens/s", tl_bench_train, TL_AIM_CEILING, 0.60, TL_AIM_PEER, 2.0, "135M", "lora", 1,
-      512, "torch", false },
-    { "lora-step-of-full-4x256", "of full's time", tl_bench_lora_step, TL_AIM_MOST, 0.70, NO_AIM, "135M", "lora", 4,
-      256, NULL, false },
-    { "train-full-f32-gpt2-4x64", "tokens/s", tl_bench_train, TL_AIM_CEILING, 0.60, NO_AIM, "gpt2", "full-f32", 4, 64,
-      NULL, false },
-    /* 14 bytes a parameter + 0.3 GB; 5 bytes + 0.3; the base's bytes + 16 for each of an adapter's numbers + 0.25. */
-    { "memory-full-4x256", "GB", tl_bench_train, TL_AIM_MOST, 14 * 0.134515 + 0.3, NO_AIM, "135M", "full-fused", 4, 256,
-      NULL, true },
-    { "memory-low-4x256", "GB", tl_bench_train, TL_AIM_MOST, 5 * 0.134515 + 0.3, NO_AIM, "135M", "low", 4, 256, NULL,
-      true },
-    { "memory-lora-4x256", "GB", tl_bench_train, TL_AIM_MOST, 2 * 0.134515 + 16 * 0.002442 + 0.25, NO_AIM, "135M",
-      "lora-recompute", 4, 256, NULL, true },
-    { "memory-lora-0.5B-4x256", "GB", tl_bench_train, TL_AIM_MOST, 2 * 0.494033 + 16 * 0.004399 + 0.25, NO_AIM, "0.5B",
-      "lora-recompute", 4, 256, NULL, true },
-    { "prompt-135M-512", "tokens/s", tl_bench_prompt, TL_AIM_PEER, 1.25, NO_AIM, "135M", "bf16", 1, 512, "llama-bench",
-      false },
-    { "prompt-135M-2048", "tokens/s", tl_bench_prompt, TL_AIM_PEER, 1.25, NO_AIM, "135M", "bf16", 1, 2048,
-      "llama-bench", false },
-    { "prompt-0.5B-512", "tokens/s", tl_bench_prompt, NO_AIM, NO_AIM, "0.5B", "bf16", 1, 512, "llama-bench", false },
-    { "prompt-1.1B-512", "tokens/s", tl_bench_prompt, TL_AIM_PEER, 1.1, NO_AIM, "1.1B", "bf16", 1, 512, "llama-bench",
-      false },
-    { "decode-135M-1", "tokens/s", tl_bench_decode, TL_AIM_PEER, 1.15, NO_AIM, "135M", "bf16", 1, 64, "llama-bench",
-      false },
-    { "decode-0.5B-1", "tokens/s", tl_bench_decode, NO_AIM, NO_AIM, "0.5B", "bf16", 1, 32, "llama-bench", false },
-    { "decode-1.1B-1", "tokens/s", tl_bench_decode, TL_AIM_CEILING, 0.88, NO_AIM, "1.1B", "bf16", 1, 32, "llama-bench",
-      false },
-    { "decode-135M-16", "tokens/s", tl_bench_decode, TL_AIM_LEAST, 600, NO_AIM, "135M", "bf16", 16, 64, NULL, false },
-    { "start-135M", "s", tl_bench_start, TL_AIM_MOST, 0.12, NO_AIM, "135M", "bf16", 1, 1, NULL, false },
+    PRODUCT("bf16", 1, NONE),
+    PRODUCT("bf16", 8, CEILING(0.33)),
+    PRODUCT("bf16", 64, CEILING(0.87)),
+    PRODUCT("bf16", 512, CEILING(0.87)),
+    PRODUCT("bf16", 2048, CEILING(0.87)),
+    PRODUCT("f32", 1, NONE),
+    PRODUCT("f32", 8, NONE),
+    PRODUCT("f32", 64, CEILING(0.87)),
+    PRODUCT("f32", 512, CEILING(0.87)),
+    PRODUCT("f32", 2048, CEILING(0.87)),
+
+    TRAIN("full-bf16", "full", "135M", 4, 256, TL_PEER_TORCH, CEILING(0.62), PEER(2)),
+    TRAIN("full-bf16", "full", "135M", 1, 512, TL_PEER_TORCH, CEILING(0.62), PEER(2)),
+    TRAIN("lora-bf16", "lora", "135M", 4, 256, TL_PEER_TORCH, CEILING(0.60), PEER(2)),
+    TRAIN("lora-bf16", "lora", "135M", 1, 512, TL_PEER_TORCH, CEILING(0.60), PEER(2)),
+    LORA_STEP(4, 256),
+    LORA_STEP(1, 512),
+    TRAIN("full-f32-gpt2", "full-f32", "gpt2", 4, 64, TL_PEER_LLM_C, CEILING(0.60), PEER(4)),
+
+    /* 14 bytes a parameter + 0.3 GB; 5 + 0.3; the base's bytes + 16 for each of an adapter's numbers + 0.25. */
+    MEMORY("full", "full-fused", "135M", 14 * M135 + 0.3),
+    MEMORY("low", "low", "135M", 5 * M135 + 0.3),
+    MEMORY("lora", "lora-recompute", "135M", 2 * M135 + 16 * A135 + 0.25),
+    MEMORY("full-0.5B", "full-fused", "0.5B", 14 * M500 + 0.3),
+    MEMORY("low-0.5B", "low", "0.5B", 5 * M500 + 0.3),
+    MEMORY("lora-0.5B", "lora-recompute", "0.5B", 2 * M500 + 16 * A500 + 0.25),
+
+    INFER(prompt, "135M", "BF16", 1, 512, "512", TL_PEER_LLAMA, PEER(1.25), NONE),
+    INFER(prompt, "135M", "BF16", 1, 2048, "2048", TL_PEER_LLAMA, PEER(1.25), NONE),
+    INFER(prompt, "0.5B", "BF16", 1, 512, "512", TL_PEER_LLAMA, NONE, NONE),
+    INFER(prompt, "1.1B", "BF16", 1, 512, "512", TL_PEER_LLAMA, PEER(1.1), NONE),
+    INFER(prompt, "1.1B", "BF16", 1, 2048, "2048", TL_PEER_LLAMA, PEER(1.1), NONE),
+
+    INFER(decode, "135M", "BF16", 1, 64, "1", TL_PEER_LLAMA, PEER(1.15), NONE),
+    INFER(decode, "0.5B", "BF16", 1, 32, "1", TL_PEER_LLAMA, NONE, NONE),
+    INFER(decode, "1.1B", "BF16", 1, 32, "1", TL_PEER_LLAMA, CEILING(0.88), NONE),
+    INFER(decode, "135M", "BF16", 16, 64, "16", TL_PEER_NONE, LEAST(600), NONE),
+    INFER(clients, "135M", "BF16", 16, 64, "16", TL_PEER_SERVER, NONE, NONE),
+
+    { .name = "start-135M",
+      .unit = "s",
+      .work = &tl_bench_start,
+      .shape = "135M",
+      .kind = "BF16",
+      .less = true,
+      .target = { MOST(0.12) } },
     { 0 }
 };
+
+const tl_bench_row *tl_bench_row_of(const char *name)
+{
+    for (const tl_bench_row *r = tl_bench_rows; r->name; r++)
+        if (strcmp(r->name, name) == 0) return r;
+    return NULL;
+}

@@ -1,5 +1,5 @@
-/* spread.c - the middle and the ends of a few numbers. */
-#include "bench/bench.h"
+/* spread.c - by sorting. */
+#include "bench/spread.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -10,9 +10,9 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-tl_bench_spread tl_bench_spread_of(double *x, int n)
+tl_spread tl_spread_of(double *x, int n)
 {
     assert(n > 0);
     qsort(x, (size_t)n, sizeof *x, compare);
-    return (tl_bench_spread){ n % 2 ? x[n / 2] : (x[n / 2 - 1] + x[n / 2]) / 2, x[0], x[n - 1] };
+    return (tl_spread){ n % 2 ? x[n / 2] : (x[n / 2 - 1] + x[n / 2]) / 2, x[0], x[n - 1] };
 }

@@ -6,36 +6,60 @@
 #include "model/adapter.h"
 #include "train/train.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* What a row's kind stands for. */
+static const struct kind {
+    const char *name;
+    bool lora; /* r = 8 on every product; else all weights */
+    tl_precision precision;
+    tl_memory memory;
+} kinds[] = {
+    { "full", false, TL_PRECISION_BF16, { .recompute = TL_RECOMPUTE_OFF } },
+    { "full-f32", false, TL_PRECISION_F32, { .recompute = TL_RECOMPUTE_OFF } },
+    { "full-fused", false, TL_PRECISION_BF16, { .recompute = TL_RECOMPUTE_ON, .gradients = TL_GRADIENT_FUSED } },
+    { "low",
+      false,
+      TL_PRECISION_BF16,
+      { TL_RECOMPUTE_ON, TL_DTYPE_BF16, TL_STATE_8BIT, TL_GRADIENT_FUSED } }, /* tl_memory_low */
+    { "lora", true, TL_PRECISION_BF16, { .recompute = TL_RECOMPUTE_OFF } },
+    { "lora-recompute", true, TL_PRECISION_BF16, { .recompute = TL_RECOMPUTE_ON } },
+};
+
 typedef struct training {
+    const struct kind *kind;
+    int threads;
     tl_stream stream;
     tl_model *model;        /* owned */
     tl_adapter *adapter;    /* owned, or NULL */
     tl_trainer *trainer;    /* owned */
     tl_sample *samples;     /* owned */
     const tl_sample **list; /* owned */
-    int n;
+    int n, length;
 } training;
 
-static bool starts(const char *text, const char *with)
+static const struct kind *kind_of(const char *name)
 {
-    return strncmp(text, with, strlen(with)) == 0;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(kinds[i].name, name) == 0) return &kinds[i];
+    assert(!"a row names a kind that there is");
+    return NULL;
 }
 
-static int make_samples(training *t, int n, int length, tl_err *err)
+static int make_samples(training *t, int n, tl_err *err)
 {
     t->samples = calloc((size_t)n, sizeof *t->samples);
     t->list = calloc((size_t)n, sizeof(tl_sample *));
     if (!t->samples || !t->list) return tl_fail(err, TL_ENOMEM, "no memory for %d samples", n);
-    for (t->n = 0; t->n < n; t->n++) {
+    for (t->n = 0; t->n < n;) {
         tl_sample *s = &t->samples[t->n];
-        t->list[t->n] = s;
-        s->n = length + 1;
+        t->list[t->n++] = s;
+        s->n = t->length + 1;
         s->ids = calloc((size_t)s->n, sizeof *s->ids);
         s->trained = malloc((size_t)s->n);
-        if (!s->ids || !s->trained) return tl_fail(err, TL_ENOMEM, "no memory for a sample of %d tokens", length);
+        if (!s->ids || !s->trained) return tl_fail(err, TL_ENOMEM, "no memory for a sample of %d tokens", t->length);
         memset(s->trained, 1, (size_t)s->n);
         for (int i = 0; i < s->n; i++)
             s->ids[i] = (int)((uint32_t)(t->n * 8191 + i * 127 + 1) * 2654435761u % (uint32_t)t->model->config.V);
@@ -43,29 +67,30 @@ static int make_samples(training *t, int n, int length, tl_err *err)
     return 0;
 }
 
-/* kind: full, full-f32, full-fused, low; lora, lora-recompute. */
+static int open_model(training *t, const tl_bench_row *row, const tl_bench_options *o, tl_err *err)
+{
+    char dir[512];
+    tl_config config;
+    if (strcmp(row->shape, "gpt2") != 0) {
+        TL_TRY(tl_shape_dir(dir, sizeof dir, row->shape, o->cache, err));
+        return tl_model_open(&t->model, dir, err);
+    }
+    TL_TRY(tl_shape_config(&config, row->shape, err));
+    return tl_model_create(&t->model, &config, 1, err);
+}
+
 static int make(training *t, const char *kind, const tl_bench_row *row, const tl_bench_options *o, tl_err *err)
 {
     tl_train_options options = tl_train_defaults();
-    char dir[512];
-    tl_config config;
+    t->kind = kind_of(kind);
+    t->threads = o->threads;
+    t->length = row->length;
     options.max_rows = row->rows * row->length;
-    options.memory.recompute = TL_RECOMPUTE_OFF;
-    if (strcmp(kind, "low") == 0) options.memory = tl_memory_low();
-    if (strcmp(kind, "full-fused") == 0) options.memory.gradients = TL_GRADIENT_FUSED;
-    if (strcmp(kind, "full-fused") == 0 || strcmp(kind, "lora-recompute") == 0)
-        options.memory.recompute = TL_RECOMPUTE_ON;
+    options.memory = t->kind->memory;
     if (options.memory.gradients == TL_GRADIENT_FUSED) options.max_grad_norm = 0;
-    if (strcmp(row->shape, "gpt2") == 0) {
-        TL_TRY(tl_shape_config(&config, row->shape, err));
-        TL_TRY(tl_model_create(&t->model, &config, 1, err));
-    } else {
-        TL_TRY(tl_shape_dir(dir, sizeof dir, row->shape, o->cache, err));
-        TL_TRY(tl_model_open(&t->model, dir, err));
-    }
-    const tl_precision precision = strcmp(kind, "full-f32") == 0 ? TL_PRECISION_F32 : TL_PRECISION_BF16;
-    TL_TRY(tl_stream_create(&t->stream, o->threads, precision, row->length, t->model->config.h, err));
-    if (starts(kind, "lora")) {
+    TL_TRY(open_model(t, row, o, err));
+    TL_TRY(tl_stream_create(&t->stream, o->threads, t->kind->precision, row->length, t->model->config.h, err));
+    if (t->kind->lora) {
         tl_adapter_options a = tl_adapter_defaults();
         a.r = 8;
         TL_TRY(tl_adapter_create(&t->adapter, t->model, &a, err));
@@ -74,10 +99,10 @@ static int make(training *t, const char *kind, const tl_bench_row *row, const tl
         TL_TRY(tl_model_unfreeze_as(t->model, &how, err));
     }
     TL_TRY(tl_trainer_create(&t->trainer, t->model, t->adapter, &t->stream, &options, err));
-    return make_samples(t, row->rows, row->length, err);
+    return make_samples(t, row->rows, err);
 }
 
-static void training_free(training *t)
+static void training_reset(training *t)
 {
     for (int i = 0; i < t->n; i++) tl_sample_reset(&t->samples[i]);
     free(t->samples);
@@ -99,46 +124,76 @@ static int step(training *t, double *seconds, double *flops, tl_err *err)
     return 0;
 }
 
-int tl_bench_train(const tl_bench_row *row, const tl_bench_options *o, tl_bench_samples *out, tl_err *err)
+/* ---- tokens a second ---- */
+
+static int train_open(void **state, const tl_bench_row *row, const tl_bench_options *o, tl_err *err)
 {
-    training t = { 0 };
-    const tl_ceiling_kind kind = strcmp(row->kind, "full-f32") == 0 ? TL_CEILING_F32 : TL_CEILING_BF16;
+    training *t = *state = calloc(1, sizeof *t);
     double seconds, flops;
-    int rc = make(&t, row->kind, row, o, err);
-    if (rc == 0) rc = step(&t, &seconds, &flops, err);
-    if (rc == 0 && row->memory) { /* two steps meet all there is */
-        rc = step(&t, &seconds, &flops, err);
-        out->n = 1;
-        training_free(&t);
-        return rc;
-    }
-    double before = tl_ceiling(kind, o->threads);
-    for (int i = 0; rc == 0 && i < (o->quick ? 2 : 5); i++) {
-        rc = step(&t, &seconds, &flops, err);
-        double after = tl_ceiling(kind, o->threads);
-        out->value[out->n] = row->rows * row->length / seconds;
-        out->ratio[out->n++] = flops / seconds / 1e9 / ((before + after) / 2);
-        before = after;
-    }
-    training_free(&t);
-    return rc;
+    if (!t) return tl_fail(err, TL_ENOMEM, "no memory for training");
+    TL_TRY(make(t, row->kind, row, o, err));
+    TL_TRY(step(t, &seconds, &flops, err));
+    return step(t, &seconds, &flops, err); /* the second meets what the first has left behind */
 }
 
-/* LoRA's step and full fine-tuning's in turn. */
-int tl_bench_lora_step(const tl_bench_row *row, const tl_bench_options *o, tl_bench_samples *out, tl_err *err)
+static int train_turn(void *state, tl_bench_turn *out, tl_err *err)
 {
-    training lora = { 0 }, full = { 0 };
-    double a = 0, b = 0, flops;
-    int rc = make(&lora, "lora", row, o, err);
-    if (rc == 0) rc = make(&full, "full", row, o, err);
-    if (rc == 0) rc = step(&lora, &a, &flops, err);
-    if (rc == 0) rc = step(&full, &b, &flops, err);
-    for (int i = 0; rc == 0 && i < (o->quick ? 2 : 7); i++) {
-        rc = step(&lora, &a, &flops, err);
-        if (rc == 0) rc = step(&full, &b, &flops, err);
-        out->value[out->n++] = a / b;
-    }
-    training_free(&lora);
-    training_free(&full);
-    return rc;
+    training *t = state;
+    double seconds, flops;
+    tl_ceiling_meter meter =
+        tl_ceiling_begin(t->kind->precision == TL_PRECISION_F32 ? TL_CEILING_F32 : TL_CEILING_BF16, t->threads);
+    TL_TRY(step(t, &seconds, &flops, err));
+    out->n = 1;
+    out->part[0].value = t->n * t->length / seconds;
+    out->part[0].ratio = flops / seconds / 1e9 / tl_ceiling_end(&meter);
+    return 0;
 }
+
+static void train_close(void *state)
+{
+    training_reset(state);
+    free(state);
+}
+
+const tl_bench_work tl_bench_train = { train_open, train_turn, train_close };
+const tl_bench_work tl_bench_train_memory = { train_open, NULL, train_close };
+
+/* ---- LoRA's step and full fine-tuning's, in turn ---- */
+
+typedef struct both {
+    training lora, full;
+} both;
+
+static int both_open(void **state, const tl_bench_row *row, const tl_bench_options *o, tl_err *err)
+{
+    both *t = *state = calloc(1, sizeof *t);
+    double seconds, flops;
+    if (!t) return tl_fail(err, TL_ENOMEM, "no memory for training");
+    TL_TRY(make(&t->lora, "lora", row, o, err));
+    TL_TRY(make(&t->full, "full", row, o, err));
+    TL_TRY(step(&t->lora, &seconds, &flops, err));
+    return step(&t->full, &seconds, &flops, err);
+}
+
+/* LoRA's between two of full's, whose mean it is held against. */
+static int both_turn(void *state, tl_bench_turn *out, tl_err *err)
+{
+    both *t = state;
+    double lora = 0, before = 0, after = 0, flops;
+    TL_TRY(step(&t->full, &before, &flops, err));
+    TL_TRY(step(&t->lora, &lora, &flops, err));
+    TL_TRY(step(&t->full, &after, &flops, err));
+    out->n = 1;
+    out->part[0].value = 2 * lora / (before + after);
+    return 0;
+}
+
+static void both_close(void *state)
+{
+    both *t = state;
+    training_reset(&t->lora);
+    training_reset(&t->full);
+    free(t);
+}
+
+const tl_bench_work tl_bench_lora_step = { both_open, both_turn, both_close };

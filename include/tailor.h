@@ -27,6 +27,8 @@
 #include "eval/rouge.h"
 #include "eval/score.h"
 #include "infer/engine.h"
+#include "io/hub_env.h"
+#include "io/hub_pull.h"
 #include "io/safetensors.h"
 #include "method/method.h"
 #include "method/prompt.h"

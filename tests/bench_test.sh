@@ -9,9 +9,9 @@ bench=${BUILD:-build}/bench/bench
 one_object() {
     "$bench" --rows product-f32-m64 --quick --json --threads 1 >"$work/json" 2>"$work/said" &&
         tr -d '\n ' <"$work/json" >"$work/line" &&
-        grep -qE '^\{"machine":\{.*"ceilings":\{"f32_gflops":[0-9.]+,' "$work/line" &&
-        grep -qE '"rows":\[\{"name":"product-f32-m64","value":[0-9.]+,.*"ceiling_ratio":0\.[0-9]+,"peer":null,' "$work/line" &&
-        grep -qE '"met":(true|false)\}\]\}$' "$work/line"
+        grep -qE '^\{"machine":\{.*"ceilings":\{"f32":\{"value":[0-9.]+,' "$work/line" &&
+        grep -qE '"rows":\[\{"name":"product-f32-m64","value":[0-9.]+,.*"ceiling_ratio":[0-9.]+,' "$work/line" &&
+        grep -qE '"peer":null' "$work/line" && grep -qE '"met":(true|false)' "$work/line"
 }
 
 says() { # CODE WORDS ARGUMENTS...
@@ -27,7 +27,7 @@ no_such_row() {
 
 check "one row is one JSON object with the machine and the row" one_object
 check "a row that is not there is refused" no_such_row
-check "an unknown flag is refused" says 1 usage --no-such-flag
+check "an unknown flag is refused" says 1 "help names the flags" --no-such-flag
 check "a peer that is not there is refused" says 1 "no such program" --llama-bench /nonexistent
 check "a stray argument is refused" says 1 "rows are chosen" decode
 finish

@@ -357,8 +357,8 @@ block() {
 i=1
 while block $i >"$work/block" && [ -s "$work/block" ]; do
     claim="commands.md: block $i, $(grep -om1 'tailor [a-z]*' "$work/block"), works when pasted"
-    if grep -Eq 'tailor (compare|prompt|train|eval|probe) ' "$work/block"; then
-        : # minutes; the methods' own tests run these
+    if grep -Eq 'tailor (compare|prompt|train|eval|probe|pull) ' "$work/block"; then
+        : # minutes, or a network; the methods' and pull's own tests run these
     elif ! grep -q -e '--model' "$work/block" && grep -Eq 'tailor (generate|logits) ' "$work/block" &&
         [ ! -r models/tailor-base/model.safetensors ]; then
         skip "$claim" "models/tailor-base is not here"

@@ -167,10 +167,11 @@ typedef struct tl_backend {
     void (*layernorm_back)(tl_stream *s, float *dx, float *dg, float *db, const float *dy, const float *x,
                            const float *mean, const float *rstd, const float *g, int N, int D);
 
-    /* Rotary positions on heads [N, heads, h], in place, halves rotated: (x_i, x_{i+h/2}) turned by the angle whose
-     * cosine and sine stand in tables cos, sin [T][h/2] at row positions[n].  inverse turns back (the backward). */
+    /* Rotary positions on the first w numbers of heads [N, heads, h], in place, halves rotated: (x_i, x_{i+w/2}) turned
+     * by the angle whose cosine and sine stand in tables cos, sin [T][w/2] at row positions[n].  inverse turns back
+     * (the backward). */
     void (*rope)(tl_stream *s, float *x, const int *positions, const float *cos, const float *sin, int N, int heads,
-                 int h, bool inverse);
+                 int h, int w, bool inverse);
 
     /* Put k, v [N, G, h] of the batch into their pages. */
     void (*kv_write)(tl_stream *s, const tl_attention *a, const float *k, const float *v);
@@ -190,6 +191,14 @@ typedef struct tl_backend {
     void (*gelu)(tl_stream *s, float *y, const float *x, size_t n);
     void (*gelu_back)(tl_stream *s, float *y, float *dx, const float *dy, const float *x, size_t n);
 
+    /* y = gelu(gate) * up by the same formula; back as swiglu's. */
+    void (*geglu)(tl_stream *s, float *y, const float *gate, const float *up, size_t n);
+    void (*geglu_back)(tl_stream *s, float *y, float *dgate, float *dup, const float *dy, const float *gate,
+                       const float *up, size_t n);
+    /* y = x P(normal < x), which the tanh formula stands for; back as gelu's. */
+    void (*gelu_exact)(tl_stream *s, float *y, const float *x, size_t n);
+    void (*gelu_exact_back)(tl_stream *s, float *y, float *dx, const float *dy, const float *x, size_t n);
+
     /* x *= a. */
     void (*scale)(tl_stream *s, float *x, float a, size_t n);
     /* y += a * x. */
@@ -199,10 +208,13 @@ typedef struct tl_backend {
     void (*embed)(tl_stream *s, float *y, tl_matrix table, const int *ids, int N, int D, bool accumulate);
     void (*embed_back)(tl_stream *s, float *dtable, const float *dy, const int *ids, int N, int D);
 
+    /* x = cap tanh(x / cap). */
+    void (*softcap)(tl_stream *s, float *x, float cap, size_t n);
     /* loss[n] = -log softmax(logits[n])[target[n]] * weight[n]; logits become their gradients,
-     * (softmax - onehot) * weight[n]. */
+     * (softmax - onehot) * weight[n].  Where cap is not 0 the logits come from softcap, and become the gradients to
+     * what it was given: times 1 - (logit / cap)^2. */
     void (*cross_entropy)(tl_stream *s, float *loss, float *logits, const int *targets, const float *weights, int N,
-                          int V);
+                          int V, float cap);
     /* out[n] = log softmax(logits[n])[target[n]]; logits stay. */
     void (*log_prob)(tl_stream *s, float *out, const float *logits, const int *targets, int N, int V);
 

@@ -381,8 +381,12 @@ static void rope_row(trial *t)
     int N = t->z.N, T = 40, heads = t->z.H, h = t->z.h;
     float *cosines = given(t, times(T, h / 2)), *sines = given(t, times(T, h / 2));
     int *positions = given_ints(t, (size_t)N, T);
-    for (int inverse = 0; inverse < 2; inverse++)
-        t->b->rope(t->s, grown(t, times(N, heads * h), tol_sum(2), 1), positions, cosines, sines, N, heads, h, inverse);
+    for (int part = 0; part < 3; part++) { /* the whole of a head, half of it, a quarter */
+        int w = part == 0 ? h : h >> part & ~1;
+        for (int inverse = 0; w > 0 && inverse < 2; inverse++)
+            t->b->rope(t->s, grown(t, times(N, heads * h), tol_sum(2), 1), positions, cosines, sines, N, heads, h, w,
+                       inverse);
+    }
 }
 
 enum {
@@ -527,6 +531,25 @@ static void pointwise_row(trial *t)
     t->b->gelu_back(t->s, c, a, c, a, n);
     want_same(t, "gelu_back in place makes another y", c, bent, n);
     want_same(t, "gelu_back in place makes another dx", a, dx, n);
+    t->b->geglu(t->s, gated = fresh(t, n, error, 1), x, up, n);
+    dgate = fresh(t, n, error, 1), dup = fresh(t, n, error, 1);
+    t->b->geglu_back(t->s, y, dgate, dup, dy, x, up, n);
+    want_same(t, "geglu_back makes another y than geglu", y, gated, n);
+    a = copied(t, x, n), b = copied(t, up, n), c = copied(t, dy, n);
+    t->b->geglu_back(t->s, c, a, b, c, a, b, n);
+    want_same(t, "geglu_back in place makes another y", c, gated, n);
+    want_same(t, "geglu_back in place makes another dgate", a, dgate, n);
+    want_same(t, "geglu_back in place makes another dup", b, dup, n);
+    t->b->gelu_exact(t->s, bent = fresh(t, n, error, 1), x, n);
+    t->b->gelu_exact_back(t->s, y, dx = fresh(t, n, error, 1), dy, x, n);
+    want_same(t, "gelu_exact_back makes another y than gelu_exact", y, bent, n);
+    a = copied(t, x, n), c = copied(t, dy, n);
+    t->b->gelu_exact_back(t->s, c, a, c, a, n);
+    want_same(t, "gelu_exact_back in place makes another y", c, bent, n);
+    want_same(t, "gelu_exact_back in place makes another dx", a, dx, n);
+    float *capped = fresh(t, n, error, 1);
+    memcpy(capped, x, n * sizeof *x);
+    t->b->softcap(t->s, capped, 1.5f, n);
     t->b->scale(t->s, grown(t, n, 0, 1), 0.7f, n);
     t->b->add(t->s, grown(t, n, tol_sum(1), 1), up, -0.3f, n);
 }
@@ -671,7 +694,10 @@ static void loss_row(trial *t)
     t->b->log_prob(t->s, fresh(t, (size_t)N, tol_sum(V), 1), logits, targets, N, V);
     float *loss = fresh(t, (size_t)N, tol_sum(V), 1), *gradients = fresh(t, times(N, V), tol_sum(V), 1.0 / V);
     memcpy(gradients, logits, times(N, V) * sizeof *logits);
-    t->b->cross_entropy(t->s, loss, gradients, targets, weights, N, V);
+    t->b->cross_entropy(t->s, loss, gradients, targets, weights, N, V, 0);
+    loss = fresh(t, (size_t)N, tol_sum(V), 1), gradients = fresh(t, times(N, V), tol_sum(V), 1.0 / V);
+    memcpy(gradients, logits, times(N, V) * sizeof *logits);
+    t->b->cross_entropy(t->s, loss, gradients, targets, weights, N, V, 8);
 }
 
 TEST(losses_of_every_back_end_agree_with_ref)
@@ -699,7 +725,7 @@ static void offset_loss(trial *t)
     for (size_t i = 0; i < times(N, V); i++) z[1][i] = 4096 + (z[0][i] = rintf(z[0][i] * 16) / 8);
     for (int k = 0; k < 2; k++) {
         t->b->log_prob(t->s, log_prob[k], z[k], targets, N, V);
-        t->b->cross_entropy(t->s, loss[k], z[k], targets, weights, N, V);
+        t->b->cross_entropy(t->s, loss[k], z[k], targets, weights, N, V, 0);
     }
     for (int n = 0; n < N; n++) {
         if (log_prob[0][n] != log_prob[1][n])
@@ -794,12 +820,15 @@ static void split_norms_and_losses(trial *t)
     t->b->log_prob(t->s, r, x, targets, N, D);
     for (int n = 0; n < N; n++) t->b->log_prob(t->s, mean + n, x + times(n, D), targets + n, 1, D);
     same_bits(t, "log_prob", mean, r, SPLIT_N);
-    memcpy(whole, x, bytes);
-    memcpy(part, x, bytes);
-    t->b->cross_entropy(t->s, r, whole, targets, weights, N, D);
-    for (int n = 0; n < N; n++) t->b->cross_entropy(t->s, mean + n, part + times(n, D), targets + n, weights + n, 1, D);
-    same_bits(t, "cross_entropy", mean, r, SPLIT_N);
-    same_bits(t, "cross_entropy", part, whole, n_x);
+    for (int cap = 0; cap < 6; cap += 5) {
+        memcpy(whole, x, bytes);
+        memcpy(part, x, bytes);
+        t->b->cross_entropy(t->s, r, whole, targets, weights, N, D, (float)cap);
+        for (int n = 0; n < N; n++)
+            t->b->cross_entropy(t->s, mean + n, part + times(n, D), targets + n, weights + n, 1, D, (float)cap);
+        same_bits(t, "cross_entropy", mean, r, SPLIT_N);
+        same_bits(t, "cross_entropy", part, whole, n_x);
+    }
 }
 
 /* A prompt of SPLIT_N rows at once, in chunks, and in chunks beside another sequence. */
@@ -898,9 +927,19 @@ static void nan_rows(trial *t)
     want_nan("swiglu", b, at, n, z[at]);
     b->gelu(t->s, z, x, (size_t)n);
     want_nan("gelu", b, at, n, z[at]);
+    b->geglu(t->s, z, x, w, (size_t)n);
+    want_nan("geglu", b, at, n, z[at]);
+    b->gelu_exact(t->s, z, x, (size_t)n);
+    want_nan("gelu_exact", b, at, n, z[at]);
+    memcpy(z, x, (size_t)n * sizeof *z);
+    b->softcap(t->s, z, 2, (size_t)n);
+    want_nan("softcap", b, at, n, z[at]);
     b->log_prob(t->s, y, x, &target, 1, n);
     want_nan("log_prob", b, at, n, y[0]);
-    b->cross_entropy(t->s, y, x, &target, &weight, 1, n);
+    memcpy(z, x, (size_t)n * sizeof *z);
+    b->cross_entropy(t->s, y, z, &target, &weight, 1, n, 5);
+    want_nan("cross_entropy of capped logits", b, at, n, y[0]);
+    b->cross_entropy(t->s, y, x, &target, &weight, 1, n, 0);
     want_nan("cross_entropy", b, at, n, y[0]);
 }
 

@@ -238,12 +238,41 @@ TEST(rope_turns_by_its_angle_and_back)
         }
     }
     memcpy(p.out32, p.in32[0], 90 * sizeof(float));
-    ref->rope(&s, p.out32, positions, cosines, sines, p.N, p.H, p.h, false);
+    ref->rope(&s, p.out32, positions, cosines, sines, p.N, p.H, p.h, p.h, false);
     check_forward(&p);
     memcpy(p.back[0], p.c32, 90 * sizeof(float));
-    ref->rope(&s, p.back[0], positions, cosines, sines, p.N, p.H, p.h, true);
+    ref->rope(&s, p.back[0], positions, cosines, sines, p.N, p.H, p.h, p.h, true);
     check_back(&p, 0);
     problem_reset(&p);
+    tl_stream_free(&s);
+}
+
+TEST(rope_of_a_part_leaves_the_rest_of_a_head)
+{
+    static const int positions[] = { 3, 0, 11, 4, 5 };
+    enum {
+        N = 5,
+        H = 2,
+        WHOLE = 10,
+        PART = 6
+    };
+    float x[N * H * WHOLE], part[N * H * PART], cosines[ROPE_T * 3], sines[ROPE_T * 3];
+    tl_stream s = stream_make();
+    tl_rng r = tl_rng_make(4, 4);
+    for (int i = 0; i < ROPE_T * 3; i++) {
+        cosines[i] = cosf((float)i);
+        sines[i] = sinf((float)i);
+    }
+    for (int i = 0; i < N * H * WHOLE; i++) {
+        x[i] = (float)draw(&r);
+        if (i % WHOLE < PART) part[i / WHOLE * PART + i % WHOLE] = x[i];
+    }
+    float before[N * H * WHOLE];
+    memcpy(before, x, sizeof x);
+    ref->rope(&s, x, positions, cosines, sines, N, H, WHOLE, PART, false);
+    ref->rope(&s, part, positions, cosines, sines, N, H, PART, PART, false);
+    for (int i = 0; i < N * H * WHOLE; i++)
+        CHECK(x[i] == (i % WHOLE < PART ? part[i / WHOLE * PART + i % WHOLE] : before[i]));
     tl_stream_free(&s);
 }
 
@@ -331,35 +360,56 @@ static void gelu_double(problem *p)
     }
 }
 
-TEST(swiglu_follows_its_formula_and_its_differences)
+static void geglu_double(problem *p)
 {
-    problem p = { .n_in = { 50, 50 }, .n_out = 50, .forward = swiglu_double };
+    gelu_double(p);
+    for (size_t i = 0; i < p->n_out; i++) p->out[i] *= p->in[1][i];
+}
+
+static void gelu_exact_double(problem *p)
+{
+    for (size_t i = 0; i < p->n_out; i++) p->out[i] = p->in[0][i] * erfc(-p->in[0][i] / sqrt(2)) / 2;
+}
+
+static void check_activation(void (*forward)(problem *p), bool gated)
+{
+    problem p = { .n_in = { 50, gated ? 50 : 0 }, .n_out = 50, .forward = forward };
+    const float *x, *up;
+    float again[50];
     tl_stream s = stream_make();
     problem_init(&p);
-    ref->swiglu(&s, p.out32, p.in32[0], p.in32[1], 50);
+    x = p.in32[0], up = p.in32[1];
+    if (forward == swiglu_double) {
+        ref->swiglu(&s, p.out32, x, up, 50);
+        ref->swiglu_back(&s, again, p.back[0], p.back[1], p.c32, x, up, 50);
+    } else if (forward == geglu_double) {
+        ref->geglu(&s, p.out32, x, up, 50);
+        ref->geglu_back(&s, again, p.back[0], p.back[1], p.c32, x, up, 50);
+    } else if (forward == gelu_double) {
+        ref->gelu(&s, p.out32, x, 50);
+        ref->gelu_back(&s, again, p.back[0], p.c32, x, 50);
+    } else {
+        ref->gelu_exact(&s, p.out32, x, 50);
+        ref->gelu_exact_back(&s, again, p.back[0], p.c32, x, 50);
+    }
     check_forward(&p);
-    float again[50];
-    ref->swiglu_back(&s, again, p.back[0], p.back[1], p.c32, p.in32[0], p.in32[1], 50);
     check_back(&p, 0);
-    check_back(&p, 1);
+    if (gated) check_back(&p, 1);
     CHECK(memcmp(again, p.out32, sizeof again) == 0);
     problem_reset(&p);
     tl_stream_free(&s);
 }
 
-TEST(gelu_follows_its_formula_and_its_differences)
+TEST(gated_activations_follow_their_formulas_and_their_differences)
 {
-    problem p = { .n_in = { 50 }, .n_out = 50, .forward = gelu_double };
-    tl_stream s = stream_make();
-    problem_init(&p);
-    ref->gelu(&s, p.out32, p.in32[0], 50);
-    check_forward(&p);
-    float again[50];
-    ref->gelu_back(&s, again, p.back[0], p.c32, p.in32[0], 50);
-    check_back(&p, 0);
-    CHECK(memcmp(again, p.out32, sizeof again) == 0);
-    problem_reset(&p);
-    tl_stream_free(&s);
+    check_activation(swiglu_double, true);
+    check_activation(geglu_double, true);
+}
+
+TEST(gelu_follows_its_formulas_and_their_differences)
+{
+    check_activation(gelu_double, false);
+    check_activation(gelu_exact_double, false);
 }
 
 /* ---- embedding: a table [O, D] ---- */
@@ -407,9 +457,39 @@ TEST(cross_entropy_follows_its_formula_and_its_differences)
     for (int n = 0; n < 4; n++) p.out32[n] = -p.out32[n];
     check_forward(&p);
     memcpy(p.back[0], p.in32[0], 44 * sizeof(float));
-    ref->cross_entropy(&s, loss, p.back[0], targets, p.c32, p.N, p.D);
+    ref->cross_entropy(&s, loss, p.back[0], targets, p.c32, p.N, p.D, 0);
     for (int n = 0; n < 4; n++) p.out[n] *= p.c[n];
     CHECK_CLOSE(loss, p.out, 4, 1e-5, 1.0);
+    check_back(&p, 0);
+    problem_reset(&p);
+    tl_stream_free(&s);
+}
+
+static const double cap = 1.25;
+
+static void capped_cross_entropy_double(problem *p)
+{
+    for (int n = 0; n < p->N; n++) {
+        const double *z = p->in[0] + n * p->D;
+        double sum = 0;
+        for (int v = 0; v < p->D; v++) sum += exp(cap * tanh(z[v] / cap));
+        p->out[n] = log(sum) - cap * tanh(z[p->ids[n]] / cap);
+    }
+}
+
+TEST(cross_entropy_of_capped_logits_gives_the_gradient_to_what_was_capped)
+{
+    static const int targets[] = { 0, 10, 4, 7 };
+    problem p = { .N = 4, .D = 11, .ids = targets, .n_in = { 44 }, .n_out = 4, .forward = capped_cross_entropy_double };
+    tl_stream s = stream_make();
+    float loss[4];
+    problem_init(&p);
+    memcpy(p.back[0], p.in32[0], 44 * sizeof(float));
+    ref->softcap(&s, p.back[0], (float)cap, 44);
+    ref->log_prob(&s, p.out32, p.back[0], targets, p.N, p.D);
+    for (int n = 0; n < 4; n++) p.out32[n] = -p.out32[n];
+    check_forward(&p);
+    ref->cross_entropy(&s, loss, p.back[0], targets, p.c32, p.N, p.D, (float)cap);
     check_back(&p, 0);
     problem_reset(&p);
     tl_stream_free(&s);
@@ -422,7 +502,7 @@ TEST(logits_of_any_size_give_a_finite_loss)
     const int targets[] = { 0, 1 };
     tl_stream s = stream_make();
     ref->log_prob(&s, out, z, targets, 2, 3);
-    ref->cross_entropy(&s, loss, z, targets, weights, 2, 3);
+    ref->cross_entropy(&s, loss, z, targets, weights, 2, 3, 0);
     for (int n = 0; n < 2; n++) CHECK(fabsf(loss[n]) < 1e-3f && fabsf(out[n]) < 1e-3f);
     for (int i = 0; i < 6; i++) CHECK(fabsf(z[i]) < 1e-3f);
     tl_stream_free(&s);
@@ -573,12 +653,15 @@ TEST(a_sum_of_squares_keeps_what_f32_would_lose)
 RUN_TESTS(CASE(linear_and_bias_follow_their_formula_and_its_differences),
           CASE(rmsnorm_follows_its_formula_and_its_differences),
           CASE(layernorm_follows_its_formula_and_its_differences), CASE(rope_turns_by_its_angle_and_back),
-          CASE(attention_follows_its_formula_and_its_differences),
+          CASE(rope_of_a_part_leaves_the_rest_of_a_head), CASE(attention_follows_its_formula_and_its_differences),
           CASE(attention_with_shared_key_heads_follows_its_formula_and_its_differences),
-          CASE(attention_over_several_pages_follows_its_formula), CASE(swiglu_follows_its_formula_and_its_differences),
-          CASE(gelu_follows_its_formula_and_its_differences),
+          CASE(attention_over_several_pages_follows_its_formula),
+          CASE(gated_activations_follow_their_formulas_and_their_differences),
+          CASE(gelu_follows_its_formulas_and_their_differences),
           CASE(embedding_follows_its_formula_and_adds_up_ids_that_repeat),
-          CASE(cross_entropy_follows_its_formula_and_its_differences), CASE(logits_of_any_size_give_a_finite_loss),
-          CASE(adamw_follows_its_formula), CASE(small_moves_arrive_on_average_whatever_the_numbers_lie_in),
+          CASE(cross_entropy_follows_its_formula_and_its_differences),
+          CASE(cross_entropy_of_capped_logits_gives_the_gradient_to_what_was_capped),
+          CASE(logits_of_any_size_give_a_finite_loss), CASE(adamw_follows_its_formula),
+          CASE(small_moves_arrive_on_average_whatever_the_numbers_lie_in),
           CASE(the_code_of_8_bits_gives_back_its_own_numbers_and_the_mean_of_any_other),
           CASE(a_sum_of_squares_keeps_what_f32_would_lose))

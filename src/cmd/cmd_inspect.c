@@ -3,6 +3,7 @@
  * There is one set of facts, and the lines are a walk over its JSON: what a person reads and what a program reads
  * cannot differ. */
 #include "cmd/inspect.h"
+#include "cmd/open.h"
 #include "cmd/options.h"
 #include "io/json.h"
 
@@ -91,6 +92,8 @@ static int run_inspect(int argc, char **argv, tl_err *err)
     if (p.help) return 0;
     if (o.machine && o.model)
         return tl_fail(err, TL_EUSAGE, "tailor inspect: --machine and --model do not go together");
+    if (o.model) TL_TRY(tl_base_find(&o.model, err));
+    if (!o.machine) TL_TRY(tl_base_find(&p.items[0], err));
     TL_TRY(o.machine ? tl_inspect_machine(&found, err) : tl_inspect(&found, p.items[0], o.model, err));
     int rc = print_facts(found, err);
     json_decref(found);

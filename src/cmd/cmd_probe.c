@@ -2,6 +2,7 @@
 #include "base/hash.h"
 #include "base/interrupt.h"
 #include "base/log.h"
+#include "cmd/open.h"
 #include "cmd/options.h"
 #include "eval/probe_set.h"
 #include "io/json.h"
@@ -61,6 +62,7 @@ static int prepare(run *r, tl_err *err)
     if (o.threads < 0) return tl_fail(err, TL_EUSAGE, "--threads %d: wanted 0 or more", o.threads);
     tl_engine_options how = tl_engine_defaults();
     how.max_rank = 0;
+    TL_TRY(tl_base_find(&o.model, err));
     TL_TRY(tl_tokenizer_open(&r->tokenizer, o.model, err));
     TL_TRY(tl_probe_set_read(&r->probes, o.data, r->tokenizer, err));
     TL_TRY(tl_model_open(&r->model, o.model, err));

@@ -1,4 +1,5 @@
 /* cmd_tokenize.c - text from standard input to ids, ids to text, or a new vocabulary from a corpus. */
+#include "cmd/open.h"
 #include "cmd/options.h"
 #include "io/json.h"
 #include "io/lines.h"
@@ -121,6 +122,7 @@ static int run_tokenize(int argc, char **argv, tl_err *err)
     if (o.train) return train(err);
     if (o.output) return tl_fail(err, TL_EUSAGE, "tailor tokenize: --output is read only with --train");
     tl_tokenizer *t = NULL;
+    TL_TRY(tl_base_find(&o.model, err));
     TL_TRY(tl_tokenizer_open(&t, o.model, err));
     int rc = o.decode ? decode(t, err) : encode(t, err);
     tl_tokenizer_free(t);

@@ -2,9 +2,14 @@
 #include "cmd/open.h"
 
 #include "io/atomic.h"
+#include "io/hub.h"
+#include "io/hub_cache.h"
+#include "io/hub_env.h"
 #include "text/tokenizer_gguf.h"
 
+#include <assert.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -51,16 +56,50 @@ int tl_tokens_parse(tl_ids *out, const char *text, int V, tl_err *err)
     return 0;
 }
 
+/* "org/name/a/b": where "/a/b" begins; the end of a name that has no more than two parts. */
+static size_t repo_part(const char *model)
+{
+    size_t first = strcspn(model, "/");
+    return model[first] ? first + 1 + strcspn(model + first + 1, "/") : first;
+}
+
+int tl_base_find(const char **model, tl_err *err)
+{
+    static char kept[4][PATH_MAX]; /* a command names two bases at most */
+    static int n;
+    char repo[PATH_MAX], cache[PATH_MAX], path[PATH_MAX], whole[PATH_MAX];
+    bool found = false;
+    size_t size = repo_part(*model);
+    if (access(*model, F_OK) == 0 || size >= sizeof repo) return 0;
+    memcpy(repo, *model, size);
+    repo[size] = '\0';
+    const char *file = (*model)[size] ? *model + size + 1 : "";
+    /* What cannot be a repository is a path that is not there: for whoever opens it to say. */
+    if (tl_hub_repo_check(repo, NULL) < 0 || (*file && !tl_hub_name_ok(file))) return 0;
+    if (tl_hub_cache_dir(cache, sizeof cache, NULL) < 0) return 0;
+    TL_TRY(tl_hub_cache_find(path, &found, cache, repo, "main", err));
+    if (found) TL_TRY(tl_path_join(whole, sizeof whole, path, file, err));
+    if (!found || access(whole, F_OK) != 0)
+        return tl_fail(err, TL_EIO,
+                       "%s: No such file or directory, and not in the cache %s; `tailor pull %s` downloads", *model,
+                       cache, repo);
+    assert(n < 4);
+    snprintf(kept[n], sizeof kept[n], "%s", *file ? whole : path);
+    *model = kept[n++];
+    return 0;
+}
+
 static void add_stop(tl_opened *o, int id)
 {
     if (id >= 0 && (o->n_stop == 0 || o->stop[0] != id)) o->stop[o->n_stop++] = id;
 }
 
-static int open_all(tl_opened *o, const tl_open_flags *f, tl_err *err)
+static int open_all(tl_opened *o, tl_open_flags *f, tl_err *err)
 {
     tl_precision precision = TL_PRECISION_F32;
     TL_TRY(tl_precision_parse(&precision, f->precision, err));
     if (f->threads < 0) return tl_fail(err, TL_EUSAGE, "--threads is %d, wanted 1 or more, or 0 for all", f->threads);
+    TL_TRY(tl_base_find(&f->model, err));
     TL_TRY(tl_model_open(&o->model, f->model, err));
     const tl_config *c = &o->model->config;
     TL_TRY(tl_tokenizer_open_if_any(&o->tokenizer, f->model, err));
@@ -74,7 +113,7 @@ static int open_all(tl_opened *o, const tl_open_flags *f, tl_err *err)
     return tl_stream_create(&o->stream, f->threads, precision, c->T, c->h, err);
 }
 
-int tl_open(tl_opened *out, const tl_open_flags *f, tl_err *err)
+int tl_open(tl_opened *out, tl_open_flags *f, tl_err *err)
 {
     *out = (tl_opened){ 0 };
     int rc = open_all(out, f, err);

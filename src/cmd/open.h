@@ -40,8 +40,13 @@ typedef struct tl_opened {
     int n_stop;
 } tl_opened;
 
-/* On failure everything is closed again. */
-int tl_open(tl_opened *out, const tl_open_flags *f, tl_err *err);
+/* What --model names: a path where there is one; else ORG/NAME in the cache of downloads (hub_cache.h), or
+ * ORG/NAME/FILE there, and *model becomes its path, which lives as long as the program.  Only `tailor pull` downloads:
+ * a repository that is in no cache is an error that says so. */
+int tl_base_find(const char **model, tl_err *err);
+
+/* f->model is found first.  On failure everything is closed again. */
+int tl_open(tl_opened *out, tl_open_flags *f, tl_err *err);
 
 /* An engine for at most so many sequences at once, each of at most so many tokens; its cache holds them all. */
 int tl_opened_engine(tl_opened *o, int sequences, size_t tokens, tl_err *err);

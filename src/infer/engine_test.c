@@ -72,7 +72,7 @@ static fixture fixture_make(int kind, int threads, bool adapters)
                     .position = kinds[kind].position,
                     .activation = kinds[kind].activation,
                     .norm_eps = 1e-5f,
-                    .rope_theta = 10000,
+                    .rope = { .theta = 10000 },
                     .qkv_bias = kinds[kind].biases,
                     .out_bias = kinds[kind].biases,
                     .mlp_bias = kinds[kind].biases,

@@ -126,18 +126,32 @@ static bool all_zero(const tl_weight *w)
 typedef struct reader {
     const tl_safetensors *file;
     const char *where;
-    bool effective; /* some module has neither A nor B zero */
+    const tl_model *model; /* borrowed */
+    bool effective;        /* some module has neither A nor B zero */
 } reader;
 
+/* The row of a file's B that holds row r of ours: the module's products stand one after the other here, by heads there.
+ */
+static size_t row_by_heads(const tl_model *m, const tl_module *u, int r, int rows)
+{
+    int each = rows / u->count;
+    return tl_by_heads((size_t)(r % each), r / each, u->count, m->config.h);
+}
+
+/* by_heads: the module whose rows lie so, or NULL. */
 static int read_tensor(const reader *rd, const char *path, const char *which, int rows, int cols, tl_weight *into,
-                       tl_err *err)
+                       const tl_module *by_heads, tl_err *err)
 {
     char name[2 * TL_NAME_MAX];
     snprintf(name, sizeof name, PREFIX "%s.%s.weight", path, which);
     const tl_stored *t = tl_safetensors_find(rd->file, name);
     if (!t) return tl_fail(err, TL_EFORMAT, "%s: tensor %s is missing", rd->where, name);
     if (into) {
-        tl_dtype_widen((float *)into->data, t->data, t->dtype, (size_t)rows * (size_t)cols);
+        size_t n = (size_t)cols, size = tl_dtype_size(t->dtype);
+        for (int r = 0; r < rows; r++) {
+            size_t from = by_heads ? row_by_heads(rd->model, by_heads, r, rows) : (size_t)r;
+            tl_dtype_widen((float *)into->data + (size_t)r * n, (const char *)t->data + from * n * size, t->dtype, n);
+        }
         return 0;
     }
     if (t->dtype != TL_DTYPE_F32 && t->dtype != TL_DTYPE_F16 && t->dtype != TL_DTYPE_BF16)
@@ -159,12 +173,14 @@ static int read_modules(reader *rd, const tl_model *m, const fields *f, tl_adapt
         for (int i = 0; i < n; i++) {
             char path[TL_NAME_MAX];
             int O, I;
+            const tl_module *u = &m->config.family->modules[i];
             if (!f->chosen[l * n + i]) continue;
             tl_lora *lora = a ? &a->loras[l * n + i] : NULL;
             tl_module_path(path, sizeof path, m->config.family, l, i);
             tl_module_widths(m, l, i, &O, &I);
-            TL_TRY(read_tensor(rd, path, "lora_A", f->r, I, lora ? &lora->a : NULL, err));
-            TL_TRY(read_tensor(rd, path, "lora_B", O, f->r, lora ? &lora->b : NULL, err));
+            TL_TRY(read_tensor(rd, path, "lora_A", f->r, I, lora ? &lora->a : NULL, NULL, err));
+            TL_TRY(read_tensor(rd, path, "lora_B", O, f->r, lora ? &lora->b : NULL,
+                               tl_module_by_heads(m->config.family, u) ? u : NULL, err));
             if (lora) rd->effective |= f->alpha != 0 && !all_zero(&lora->a) && !all_zero(&lora->b);
         }
     return 0;
@@ -232,7 +248,7 @@ static int load_tensors(tl_adapter **out, const tl_model *m, const fields *f, co
     tl_safetensors *file = NULL;
     tl_adapter *a = NULL;
     TL_TRY(tl_safetensors_open(&file, path, err));
-    reader rd = { .file = file, .where = path };
+    reader rd = { .file = file, .where = path, .model = m };
     int rc = check_base(&rd, m, err);
     if (rc == 0) rc = read_modules(&rd, m, f, NULL, err);
     if (rc == 0) rc = check_unmatched(&rd, m, f, err);
@@ -365,6 +381,38 @@ static int add_tensor(void *context, const char *name, tl_weight *w)
     return 0;
 }
 
+/* Room for the tensors of l whose rows lie by heads in files, and them in it: A and B of each module follow each other.
+ */
+static int turn_rows(float **out, const tl_adapter *a, list *l, tl_err *err)
+{
+    const tl_model *m = a->model;
+    size_t n = 0;
+    int at = 1; /* the first B */
+    *out = NULL;
+    for (int pass = 0; pass < 2; pass++, at = 1) {
+        float *next = *out;
+        for (int i = 0; i < m->config.L * a->n_modules; i++) {
+            const tl_lora *lora = &a->loras[i];
+            const tl_module *u = &m->config.family->modules[i % a->n_modules];
+            if (!lora->r) continue;
+            tl_stored *t = &l->tensors[at];
+            at += 2;
+            if (!tl_module_by_heads(m->config.family, u)) continue;
+            size_t r = (size_t)lora->r, rows = t->dims[0];
+            n += rows * r;
+            for (size_t o = 0; next && o < rows; o++)
+                memcpy(next + row_by_heads(m, u, (int)o, (int)rows) * r, (const float *)t->data + o * r,
+                       r * sizeof *next);
+            if (next) t->data = next;
+            if (next) next += rows * r;
+        }
+        if (pass == 0 && n == 0) return 0;
+        if (pass == 0 && !(*out = malloc(n * sizeof **out)))
+            return tl_fail(err, TL_ENOMEM, "no memory to write the adapter");
+    }
+    return 0;
+}
+
 int tl_adapter_write(const tl_adapter *a, const char *dir, const char *base_name, tl_err *err)
 {
     static const tl_hash none;
@@ -373,6 +421,7 @@ int tl_adapter_write(const tl_adapter *a, const char *dir, const char *base_name
     TL_TRY(tl_path_join(path, sizeof path, dir, "adapter_model.safetensors", err));
     size_t most = 2 * tl_modules_count(&a->model->config);
     list l = { calloc(most, sizeof *l.tensors), calloc(most, sizeof *l.names), 0 };
+    float *turned = NULL;
     int rc = 0;
     if (!l.tensors || !l.names) {
         rc = tl_fail(err, TL_ENOMEM, "%s: no memory to write it", path);
@@ -382,8 +431,10 @@ int tl_adapter_write(const tl_adapter *a, const char *dir, const char *base_name
         const tl_meta meta[] = { { "format", "pt" }, { "tailor.base_hash", hash } };
         bool named = memcmp(&base, &none, sizeof none) != 0;
         tl_adapter_each((tl_adapter *)a, add_tensor, &l); /* the visitor changes nothing */
-        rc = tl_safetensors_save(path, l.tensors, l.n, meta, named ? 2 : 1, err);
+        rc = turn_rows(&turned, a, &l, err);
+        if (rc == 0) rc = tl_safetensors_save(path, l.tensors, l.n, meta, named ? 2 : 1, err);
     }
+    free(turned);
     free(l.tensors);
     free(l.names);
     return rc;

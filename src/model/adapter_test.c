@@ -3,6 +3,7 @@
 #include "model/adapter.h"
 #include "model/model_memory.h"
 #include "tests/edited_tensors.h"
+#include "tests/golden_bases.h"
 
 #include "io/atomic.h"
 #include "io/json.h"
@@ -115,6 +116,36 @@ TEST(an_adapter_written_and_loaded_is_the_same_adapter)
     check_round_trip(LLAMA, "model.layers.1.self_attn.q_proj", "[\"model.layers.1.self_attn.q_proj\"]");
     check_round_trip(GPT2, "all-linear", "[\"c_attn\", \"c_proj\", \"c_fc\"]");
     check_round_trip(GPT2, "attn.c_proj", "[\"attn.c_proj\"]"); /* c_proj alone would be the hidden layer's too */
+}
+
+TEST(every_golden_adapter_is_written_back_with_the_same_tensors)
+{
+    for (int i = 0; i < GOLDEN_BASES; i++) {
+        tl_err err = { 0 };
+        char path[200];
+        tl_adapter *a = NULL;
+        tl_safetensors *wanted = NULL, *found = NULL;
+        scratch_begin();
+        snprintf(path, sizeof path, GOLDEN_HOME "%s", golden_bases[i].name);
+        tl_model *m = open_base(path);
+        snprintf(path, sizeof path, GOLDEN_HOME "%s/adapter", golden_bases[i].name);
+        CHECK_OK(tl_adapter_load(&a, m, path, &err), err);
+        write_scratch(a);
+        snprintf(path, sizeof path, GOLDEN_HOME "%s/adapter/adapter_model.safetensors", golden_bases[i].name);
+        CHECK_OK(tl_safetensors_open(&wanted, path, &err), err);
+        CHECK_OK(tl_safetensors_open(&found, scratch("adapter_model.safetensors"), &err), err);
+        CHECK_INT(tl_safetensors_count(found), tl_safetensors_count(wanted));
+        for (int k = 0; k < tl_safetensors_count(wanted); k++) {
+            const tl_stored *w = tl_safetensors_at(wanted, k), *t = tl_safetensors_find(found, w->name);
+            if (!t || t->bytes != w->bytes || memcmp(t->data, w->data, w->bytes) != 0)
+                fail_msg("%s: %s comes back as another", golden_bases[i].name, w->name);
+        }
+        tl_safetensors_close(wanted);
+        tl_safetensors_close(found);
+        tl_adapter_release(a);
+        tl_model_free(m);
+        scratch_end();
+    }
 }
 
 TEST(a_fresh_adapter_begins_as_the_base_and_by_its_seed)
@@ -347,6 +378,7 @@ TEST(an_adapters_hash_names_its_content)
 }
 
 RUN_TESTS(CASE(an_adapter_written_and_loaded_is_the_same_adapter),
+          CASE(every_golden_adapter_is_written_back_with_the_same_tensors),
           CASE(a_fresh_adapter_begins_as_the_base_and_by_its_seed),
           CASE(parts_of_a_fused_module_share_a_and_take_their_rows_of_b), CASE(targets_that_name_no_module_are_refused),
           CASE(an_adapter_for_another_base_is_refused),

@@ -3,21 +3,21 @@
  * The lines are forward.c's from bottom to top.  Which gradients are taken is data: a product's weight, its bias, its
  * adapter, a norm.  Below the lowest trained weight nothing is walked. */
 #include "model/acts.h"
+#include "model/names.h"
 
 #include <assert.h>
 #include <string.h>
 
-/* Is anything of this layer trained?  attention: only norm1, q, k, v, o are asked. */
+/* Is anything of this layer trained?  attention: only its first block is asked. */
 static bool trained(const tl_model *m, const tl_adapter *adapter, int layer, bool attention_only)
 {
     const tl_layer *y = &m->layers[layer];
-    int last = attention_only ? TL_O : TL_DOWN;
-    if (y->norm1.grad || y->norm1_bias.grad) return true;
-    if (!attention_only && (y->norm2.grad || y->norm2_bias.grad)) return true;
-    for (int j = 0; j <= last; j++) {
+    for (const tl_weight_row *row = tl_layer_rows; row->name; row++)
+        if ((row->attention || !attention_only) && tl_weight_row_of(row, (void *)y)->grad) return true;
+    for (int j = 0; adapter && j <= (attention_only ? TL_O : TL_DOWN); j++) {
         int row;
-        const tl_lora *lora = adapter ? tl_adapter_of(adapter, layer, j, &row) : NULL;
-        if (y->linear[j].grad || y->bias[j].grad || (lora && lora->a.grad)) return true;
+        const tl_lora *lora = tl_adapter_of(adapter, layer, j, &row);
+        if (lora && lora->a.grad) return true;
     }
     return false;
 }
@@ -103,26 +103,84 @@ static void norm_back(const tl_model *m, tl_stream *s, float *dx, const float *d
         m->backend->layernorm_back(s, dx, g->grad, b->grad, dy, x, mean, rstd, tl_weight_f32(g), N, c->D);
 }
 
+/* The gradient to what a block gave, from the stream's at dx:  y = x + multiplier * norm(out). */
+static const float *join_back(const tl_model *m, tl_stream *s, const tl_acts *acts, int l, int j, int N)
+{
+    const tl_config *c = &m->config;
+    const tl_layer *y = &m->layers[l];
+    const tl_weight *g = j == TL_O ? &y->after1 : &y->after2, *b = j == TL_O ? &y->after1_bias : &y->after2_bias;
+    const float *out = acts->layers[l].out[j == TL_DOWN], *dy = acts->dx;
+    size_t n = (size_t)N * (size_t)c->D;
+    if (!acts->dout) return dy;
+    if (c->order == TL_ORDER_PARALLEL && j == TL_O) return acts->dout; /* as it was before the hidden layer's part */
+    memcpy(acts->dout, acts->dx, n * sizeof(float));
+    if (tl_scales(c->residual_scale)) m->backend->scale(s, acts->dout, c->residual_scale, n);
+    if (!tl_config_after(c)) return acts->dout;
+    /* Through the norm, whose statistics are made again: its gradient is added to, so what it comes from makes room. */
+    tl_norm_rows(m, s, acts->norm, acts->mean, acts->rstd, out, g, b, N);
+    memcpy(acts->norm, acts->dout, n * sizeof(float));
+    memset(acts->dout, 0, n * sizeof(float));
+    norm_back(m, s, acts->dout, acts->norm, out, acts->mean, acts->rstd, g, b, N);
+    return acts->dout;
+}
+
+/* dx += what comes through a block's input, whose gradient is dnorm: through its norm, where it has one. */
+static void input_back(const tl_model *m, tl_stream *s, const tl_acts *acts, const float *x, const tl_weight *g,
+                       const tl_weight *b, int N)
+{
+    if (tl_config_before(&m->config))
+        norm_back(m, s, acts->dx, acts->dnorm, x, acts->mean, acts->rstd, g, b, N);
+    else
+        m->backend->add(s, acts->dx, acts->dnorm, 1, (size_t)N * (size_t)m->config.D);
+}
+
+/* In place: gradients where gate and up were, and the hidden layer where its gradient was. */
+static void activation_back(const tl_model *m, tl_stream *s, float *hidden, const tl_layer_acts *a, size_t n)
+{
+    const tl_backend *be = m->backend;
+    switch (m->config.activation) {
+    case TL_ACTIVATION_SWIGLU:
+        be->swiglu_back(s, hidden, a->gate, a->up, hidden, a->gate, a->up, n);
+        break;
+    case TL_ACTIVATION_GEGLU:
+        be->geglu_back(s, hidden, a->gate, a->up, hidden, a->gate, a->up, n);
+        break;
+    case TL_ACTIVATION_GELU:
+        be->gelu_back(s, hidden, a->up, hidden, a->up, n);
+        break;
+    case TL_ACTIVATION_GELU_EXACT:
+        be->gelu_exact_back(s, hidden, a->up, hidden, a->up, n);
+        break;
+    }
+}
+
 static void hidden_block_back(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_adapter *adapter,
                               const tl_acts *acts, int l, const tl_gradients *g)
 {
     const tl_layer_acts *a = &acts->layers[l];
     const tl_layer *y = &m->layers[l];
     int N = b->N;
-    size_t n = (size_t)N * (size_t)m->config.F;
-    bool gated = m->config.activation == TL_ACTIVATION_SWIGLU;
-    const float *const dx[] = { acts->dx }, *const dgate[] = { a->gate, a->up }, *const dup[] = { a->up };
-    linear_back_x(m, s, N, adapter, acts, l, TL_DOWN, 1, acts->hidden, dx);
-    if (gated) /* in place: gradients where gate, up were, and the hidden layer where its gradient was */
-        m->backend->swiglu_back(s, acts->hidden, a->gate, a->up, acts->hidden, a->gate, a->up, n);
-    else
-        m->backend->gelu_back(s, acts->hidden, a->up, acts->hidden, a->up, n);
-    linear_back_w(m, s, N, adapter, acts, l, TL_DOWN, 1, g, dx, acts->hidden);
-    tl_layer_norm(m, s, b, acts, l, 2, a->mid);
+    bool gated = tl_config_gated(&m->config);
+    const float *const dout[] = { join_back(m, s, acts, l, TL_DOWN, N) };
+    const float *const dgate[] = { a->gate, a->up }, *const dup[] = { a->up };
+    linear_back_x(m, s, N, adapter, acts, l, TL_DOWN, 1, acts->hidden, dout);
+    activation_back(m, s, acts->hidden, a, (size_t)N * (size_t)m->config.F);
+    linear_back_w(m, s, N, adapter, acts, l, TL_DOWN, 1, g, dout, acts->hidden);
+    const float *in = tl_hidden_stream(m, a), *x = tl_layer_input(m, s, b, acts, l, 2, in);
     linear_back_x(m, s, N, adapter, acts, l, gated ? TL_GATE : TL_UP, gated ? 2 : 1, acts->dnorm, gated ? dgate : dup);
-    linear_back_w(m, s, N, adapter, acts, l, gated ? TL_GATE : TL_UP, gated ? 2 : 1, g, gated ? dgate : dup,
-                  acts->norm);
-    norm_back(m, s, acts->dx, acts->dnorm, a->mid, acts->mean, acts->rstd, &y->norm2, &y->norm2_bias, N);
+    linear_back_w(m, s, N, adapter, acts, l, gated ? TL_GATE : TL_UP, gated ? 2 : 1, g, gated ? dgate : dup, x);
+    input_back(m, s, acts, in, &y->norm2, &y->norm2_bias, N);
+}
+
+/* Through the norms of queries and keys: the gradients to what they were given, in acts->q and k. */
+static void norm_heads_back(const tl_model *m, tl_stream *s, float *dx, const float *dy, const float *x,
+                            const float *rstd, const tl_weight *g, int N, int heads)
+{
+    const tl_config *c = &m->config;
+    bool all = c->qk_norm == TL_QK_NORM_ALL;
+    memset(dx, 0, (size_t)N * (size_t)heads * (size_t)c->h * sizeof *dx);
+    m->backend->rmsnorm_back(s, dx, g->grad, dy, x, rstd, tl_weight_f32(g), all ? N : N * heads,
+                             all ? heads * c->h : c->h);
 }
 
 /* below: something under this block's products is trained, so their input's gradient is wanted. */
@@ -130,23 +188,28 @@ static void attention_block_back(const tl_model *m, tl_stream *s, const tl_batch
                                  const tl_acts *acts, int l, const tl_gradients *g, bool below)
 {
     const tl_config *c = &m->config;
-    const tl_backend *be = m->backend;
     const tl_layer_acts *a = &acts->layers[l];
     const tl_layer *y = &m->layers[l];
     int N = b->N;
-    const float *const dx[] = { acts->dx }, *const dqkv[] = { acts->dq, acts->dk, acts->dv };
+    bool normed = c->qk_norm != TL_QK_NORM_NONE;
+    float *q = a->q, *k = a->k;
+    const float *const dout[] = { join_back(m, s, acts, l, TL_O, N) };
+    const float *const dqkv[] = { normed ? acts->q : acts->dq, normed ? acts->k : acts->dk, acts->dv };
     tl_attention att = tl_batch_attention(m, b, acts, l);
-    linear_back_x(m, s, N, adapter, acts, l, TL_O, 1, acts->dnorm, dx);
-    linear_back_w(m, s, N, adapter, acts, l, TL_O, 1, g, dx, a->att);
-    be->attention_back(s, &att, acts->dq, acts->dk, acts->dv, acts->dnorm, a->att, a->lse, a->q, a->k, a->v);
-    if (c->position == TL_POSITION_ROPE) {
-        be->rope(s, acts->dq, b->positions, m->rope_cos, m->rope_sin, N, c->H, c->h, true);
-        be->rope(s, acts->dk, b->positions, m->rope_cos, m->rope_sin, N, c->G, c->h, true);
+    linear_back_x(m, s, N, adapter, acts, l, TL_O, 1, acts->dnorm, dout);
+    linear_back_w(m, s, N, adapter, acts, l, TL_O, 1, g, dout, a->att);
+    if (normed) tl_layer_queries(m, s, b, acts, l, &q, &k);
+    m->backend->attention_back(s, &att, acts->dq, acts->dk, acts->dv, acts->dnorm, a->att, a->lse, q, k, a->v);
+    tl_layer_turn(m, s, b, l, acts->dq, c->H, true);
+    tl_layer_turn(m, s, b, l, acts->dk, c->G, true);
+    if (normed) {
+        norm_heads_back(m, s, acts->q, acts->dq, a->q, acts->q_rstd, &y->q_norm, N, c->H);
+        norm_heads_back(m, s, acts->k, acts->dk, a->k, acts->k_rstd, &y->k_norm, N, c->G);
     }
-    tl_layer_norm(m, s, b, acts, l, 1, a->x);
+    const float *x = tl_layer_input(m, s, b, acts, l, 1, a->x);
     linear_back_x(m, s, N, adapter, acts, l, TL_Q, 3, below ? acts->dnorm : NULL, dqkv);
-    linear_back_w(m, s, N, adapter, acts, l, TL_Q, 3, g, dqkv, acts->norm);
-    if (below) norm_back(m, s, acts->dx, acts->dnorm, a->x, acts->mean, acts->rstd, &y->norm1, &y->norm1_bias, N);
+    linear_back_w(m, s, N, adapter, acts, l, TL_Q, 3, g, dqkv, x);
+    if (below) input_back(m, s, acts, a->x, &y->norm1, &y->norm1_bias, N);
 }
 
 /* Gradients that the rows below add to start from zero, unless they go on from an earlier batch's. */
@@ -157,11 +220,8 @@ static void zero(const tl_weight *w, const tl_gradients *g)
 
 static void zero_vectors(const tl_layer *y, const tl_gradients *g)
 {
-    zero(&y->norm1, g);
-    zero(&y->norm1_bias, g);
-    zero(&y->norm2, g);
-    zero(&y->norm2_bias, g);
-    for (int j = 0; j < TL_LINEARS; j++) zero(&y->bias[j], g);
+    for (const tl_weight_row *row = tl_layer_rows; row->name; row++)
+        if (row->rows == '1') zero(tl_weight_row_of(row, (void *)y), g);
 }
 
 static void tell(const tl_gradients *g, int group)
@@ -175,8 +235,10 @@ static void tables_back(const tl_model *m, tl_stream *s, const tl_batch *b, cons
     int D = m->config.D;
     if (!m->config.tied) zero(&m->tokens, g); /* a tied table begins with what the head gave it */
     zero(&m->positions, g);
-    if (m->tokens.grad) m->backend->embed_back(s, m->tokens.grad, acts->dx, b->ids, b->N, D);
     if (m->positions.grad) m->backend->embed_back(s, m->positions.grad, acts->dx, b->positions, b->N, D);
+    if (tl_scales(m->config.embed_scale))
+        m->backend->scale(s, acts->dx, m->config.embed_scale, (size_t)b->N * (size_t)D);
+    if (m->tokens.grad) m->backend->embed_back(s, m->tokens.grad, acts->dx, b->ids, b->N, D);
     tell(g, m->config.L + TL_TABLES);
 }
 

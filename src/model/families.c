@@ -2,10 +2,19 @@
 #include "model/model_memory.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
-static const tl_family *const families[] = { &tl_family_llama, &tl_family_qwen2, &tl_family_gpt2, NULL };
+static const tl_family *const families[] = {
+    &tl_family_llama,      &tl_family_mistral,
+    &tl_family_qwen2,      &tl_family_qwen3,
+    &tl_family_smollm3,    &tl_family_granite,
+    &tl_family_olmo2,      &tl_family_gemma2,
+    &tl_family_gemma3,     &tl_family_phi3,
+    &tl_family_gpt2,       &tl_family_gpt_neox,
+    &tl_family_starcoder2, NULL,
+};
 
 const tl_family *tl_family_at(int i)
 {
@@ -24,6 +33,13 @@ int tl_family_modules(const tl_family *f)
     int n = 0;
     while (f->modules[n].name) n++;
     return n;
+}
+
+bool tl_module_by_heads(const tl_family *f, const tl_module *module)
+{
+    const tl_name *name = f->layer_names;
+    while (name->offset != offsetof(tl_layer, linear) + (size_t)module->first * sizeof(tl_weight)) name++;
+    return name->form == TL_FORM_BY_HEADS;
 }
 
 void tl_name_print(char *out, size_t size, const char *pattern, int layer)

@@ -1,180 +1,284 @@
-/* family_llama.c - Llama 1 to 3.1 and what is built like it (Touvron et al., arXiv 2302.13971), Qwen2 with its biases
- * of q, k and v among them.
+/* family_llama.c - Llama (Touvron et al., arXiv 2302.13971) and what is built like it.
  *
- * RMS norms, rotary positions, gated hidden layers, grouped key/value heads.  Of rotary schemes the plain one:
- * transformers writes its base as rope_theta, or since version 5 inside rope_parameters. */
+ * RMS norms before each block, rotary positions, gated hidden layers, grouped key/value heads.  From that differ
+ *
+ *     mistral   a window over the positions seen           (Jiang et al., arXiv 2310.06825)
+ *     qwen2     biases of q, k and v, windows in the upper layers, if any      (arXiv 2407.10671)
+ *     qwen3     norms of each query and key in their place                     (arXiv 2505.09388)
+ *     smollm3   layers whose queries and keys are not turned
+ *     granite   multipliers of embeddings, scores, what blocks add, and logits (IBM Granite 3)
+ *     olmo2     norms after the blocks, and of all queries and keys as one     (arXiv 2501.00656) */
 #include "io/json.h"
-#include "model/names.h"
+#include "model/family_rows.h"
 
 #include <string.h>
 
 /* clang-format off */
-#define AT(member) offsetof(tl_model, member)
-static const tl_name model_names[] = {
-    { "model.embed_tokens.weight", AT(tokens), false, 0, 1 },
-    { "model.norm.weight",         AT(norm),   false, 0, 1 },
-    { "lm_head.weight",            AT(head),   false, 0, 1 },
+const tl_name tl_llama_model_names[] = {
+    TL_OF_MODEL("model.embed_tokens.weight", tokens),
+    TL_OF_MODEL("model.norm.weight",         norm),
+    TL_OF_MODEL("model.norm.bias",           norm_bias),
+    TL_OF_MODEL("lm_head.weight",            head),
     { 0 }
 };
-#undef AT
 
-#define AT(member) offsetof(tl_layer, member)
 static const tl_name layer_names[] = {
-    { "model.layers.%d.input_layernorm.weight",          AT(norm1),           false, 0, 1 },
-    { "model.layers.%d.self_attn.q_proj.weight",         AT(linear[TL_Q]),    false, 0, 1 },
-    { "model.layers.%d.self_attn.q_proj.bias",           AT(bias[TL_Q]),      false, 0, 1 },
-    { "model.layers.%d.self_attn.k_proj.weight",         AT(linear[TL_K]),    false, 0, 1 },
-    { "model.layers.%d.self_attn.k_proj.bias",           AT(bias[TL_K]),      false, 0, 1 },
-    { "model.layers.%d.self_attn.v_proj.weight",         AT(linear[TL_V]),    false, 0, 1 },
-    { "model.layers.%d.self_attn.v_proj.bias",           AT(bias[TL_V]),      false, 0, 1 },
-    { "model.layers.%d.self_attn.o_proj.weight",         AT(linear[TL_O]),    false, 0, 1 },
-    { "model.layers.%d.self_attn.o_proj.bias",           AT(bias[TL_O]),      false, 0, 1 },
-    { "model.layers.%d.post_attention_layernorm.weight", AT(norm2),           false, 0, 1 },
-    { "model.layers.%d.mlp.gate_proj.weight",            AT(linear[TL_GATE]), false, 0, 1 },
-    { "model.layers.%d.mlp.gate_proj.bias",              AT(bias[TL_GATE]),   false, 0, 1 },
-    { "model.layers.%d.mlp.up_proj.weight",              AT(linear[TL_UP]),   false, 0, 1 },
-    { "model.layers.%d.mlp.up_proj.bias",                AT(bias[TL_UP]),     false, 0, 1 },
-    { "model.layers.%d.mlp.down_proj.weight",            AT(linear[TL_DOWN]), false, 0, 1 },
-    { "model.layers.%d.mlp.down_proj.bias",              AT(bias[TL_DOWN]),   false, 0, 1 },
+    TL_OF_LAYER("model.layers.%d.input_layernorm.weight",          norm1),
+    TL_LLAMA_ATTENTION,
+    TL_OF_LAYER("model.layers.%d.self_attn.q_norm.weight",         q_norm),
+    TL_OF_LAYER("model.layers.%d.self_attn.k_norm.weight",         k_norm),
+    TL_OF_LAYER("model.layers.%d.post_attention_layernorm.weight", norm2),
+    TL_LLAMA_MLP,
     { 0 }
 };
-#undef AT
+
+static const tl_name olmo2_layer_names[] = {
+    TL_LLAMA_ATTENTION,
+    TL_OF_LAYER("model.layers.%d.self_attn.q_norm.weight",           q_norm),
+    TL_OF_LAYER("model.layers.%d.self_attn.k_norm.weight",           k_norm),
+    TL_OF_LAYER("model.layers.%d.post_attention_layernorm.weight",   after1),
+    TL_LLAMA_MLP,
+    TL_OF_LAYER("model.layers.%d.post_feedforward_layernorm.weight", after2),
+    { 0 }
+};
 /* clang-format on */
 
-static const tl_module modules[] = {
+const tl_module tl_llama_modules[] = {
     { "self_attn.q_proj", TL_Q, 1 }, { "self_attn.k_proj", TL_K, 1 },
     { "self_attn.v_proj", TL_V, 1 }, { "self_attn.o_proj", TL_O, 1 },
     { "mlp.gate_proj", TL_GATE, 1 }, { "mlp.up_proj", TL_UP, 1 },
     { "mlp.down_proj", TL_DOWN, 1 }, { 0 },
 };
 
-static const char *const ignored[] = { ".rotary_emb.inv_freq", NULL };
+const char *const tl_llama_ignored[] = { ".rotary_emb.inv_freq", NULL };
 
-/* The base of the angles, from wherever it stands; any scheme but the plain one is refused. */
-static int parse_rope(tl_config *c, json_t *object, const char *where, tl_err *err)
+static const tl_config base = { .rope = { .theta = 10000 } };
+
+/* ---- llama ---- */
+
+/* clang-format off */
+static const tl_field llama_fields[] = {
+    TL_LLAMA_SIZES(2048), TL_KEY_VALUE_HEADS(0), TL_HEAD_WIDTH(0), TL_RMS_EPS(1e-6), TL_TIED(false),
+    TL_SWITCH("attention_bias", qkv_bias, false),
+    TL_SWITCH("attention_bias", out_bias, false),
+    TL_SWITCH("mlp_bias",       mlp_bias, false),
+    { 0 }
+};
+/* clang-format on */
+
+#define LLAMA_LIKE                                                                                                     \
+    .prefix = "model.", .layer_path = "model.layers.%d.", .model_names = tl_llama_model_names,                         \
+    .layer_names = layer_names, .modules = tl_llama_modules, .ignored = tl_llama_ignored, .activation = "hidden_act",  \
+    .silent = "silu", .theta = "rope_theta"
+
+const tl_family tl_family_llama = {
+    .model_type = "llama", .architecture = "LlamaForCausalLM", LLAMA_LIKE, .base = &base, .fields = llama_fields
+};
+
+/* ---- mistral ---- */
+
+/* clang-format off */
+static const tl_field mistral_fields[] = {
+    TL_LLAMA_SIZES(4096 * 32), TL_KEY_VALUE_HEADS(8), TL_HEAD_WIDTH(0), TL_RMS_EPS(1e-6), TL_TIED(false), { 0 }
+};
+/* clang-format on */
+
+static const char *const window_keys[] = { "sliding_window", NULL };
+
+static int parse_mistral(tl_config *c, json_t *o, const char *where, tl_err *err)
 {
-    static const char *const places[] = { "rope_scaling", "rope_parameters" };
-    TL_TRY(tl_json_double_or(object, where, "rope_theta", 1, 1e12, 10000, &c->rope_theta, err));
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        json_t *rope = NULL;
-        TL_TRY(tl_json_value_or_null(object, where, places[i], JSON_OBJECT, &rope, err));
-        if (!rope) continue;
-        const char *type = NULL, *old = NULL; /* "type" is the older word for "rope_type" */
-        TL_TRY(tl_json_string_or(rope, where, "type", "default", &old, err));
-        TL_TRY(tl_json_string_or(rope, where, "rope_type", old, &type, err));
-        if (strcmp(type, "default") != 0)
-            return tl_fail(err, TL_EUNSUPPORTED, "%s: %s is of type '%s', only 'default' is supported", where,
-                           places[i], type);
-        TL_TRY(tl_json_double_or(rope, where, "rope_theta", 1, 1e12, c->rope_theta, &c->rope_theta, err));
-        double part = 1;
-        TL_TRY(tl_json_double_or(rope, where, "partial_rotary_factor", 0, 1, 1, &part, err));
-        if (part != 1)
-            return tl_fail(err, TL_EUNSUPPORTED, "%s: partial_rotary_factor is %g, only 1 is supported", where, part);
+    TL_TRY(tl_window_parse(c, o, where, 4096, err));
+    tl_window_layers(c, 0);
+    return 0;
+}
+
+const tl_family tl_family_mistral = { .model_type = "mistral",
+                                      .architecture = "MistralForCausalLM",
+                                      LLAMA_LIKE,
+                                      .base = &base,
+                                      .fields = mistral_fields,
+                                      .reads = window_keys,
+                                      .parse = parse_mistral,
+                                      .print = tl_window_print };
+
+/* ---- qwen2, qwen3 ---- */
+
+/* clang-format off */
+static const tl_config qwen2_base = { .rope = { .theta = 10000 }, .qkv_bias = true };
+static const tl_field qwen2_fields[] = {
+    TL_LLAMA_SIZES(32768), TL_KEY_VALUE_HEADS(0), TL_HEAD_WIDTH(0), TL_RMS_EPS(1e-6), TL_TIED(false), { 0 }
+};
+
+static const tl_config qwen3_base = { .rope = { .theta = 10000 }, .qk_norm = TL_QK_NORM_HEAD };
+static const tl_field qwen3_fields[] = {
+    TL_LLAMA_SIZES(32768), TL_KEY_VALUE_HEADS(0), TL_HEAD_WIDTH(128), TL_RMS_EPS(1e-6), TL_TIED(false),
+    TL_SWITCH("attention_bias", qkv_bias, false),
+    TL_SWITCH("attention_bias", out_bias, false),
+    { 0 }
+};
+/* clang-format on */
+
+static const char *const switched_window_keys[] = { "sliding_window", "use_sliding_window", "layer_types", NULL };
+
+/* A window is used only where it is switched on: the width is written anyway. */
+static int parse_qwen(tl_config *c, json_t *o, const char *where, tl_err *err)
+{
+    bool on;
+    int first;
+    TL_TRY(tl_json_bool_or(o, where, "use_sliding_window", false, &on, err));
+    TL_TRY(tl_json_int_or(o, where, "max_window_layers", 0, INT32_MAX, 28, &first, err));
+    if (on) TL_TRY(tl_window_parse(c, o, where, 4096, err));
+    tl_window_layers(c, first);
+    return tl_layer_types_parse(c, o, where, err);
+}
+
+static int print_qwen(const tl_config *c, json_t *o)
+{
+    int first = 0, rc = json_object_set_new(o, "use_sliding_window", json_boolean(c->window != 0));
+    if (!c->window) return rc;
+    while (first < c->L && !(c->layers[first] & TL_LAYER_WINDOW)) first++;
+    rc |= json_object_set_new(o, "max_window_layers", json_integer(first));
+    return rc | tl_window_print(c, o) | tl_layer_types_print(c, o);
+}
+
+const tl_family tl_family_qwen2 = { .model_type = "qwen2",
+                                    .architecture = "Qwen2ForCausalLM",
+                                    LLAMA_LIKE,
+                                    .base = &qwen2_base,
+                                    .fields = qwen2_fields,
+                                    .reads = switched_window_keys,
+                                    .parse = parse_qwen,
+                                    .print = print_qwen };
+
+const tl_family tl_family_qwen3 = { .model_type = "qwen3",
+                                    .architecture = "Qwen3ForCausalLM",
+                                    LLAMA_LIKE,
+                                    .base = &qwen3_base,
+                                    .fields = qwen3_fields,
+                                    .reads = switched_window_keys,
+                                    .parse = parse_qwen,
+                                    .print = print_qwen };
+
+/* ---- smollm3 ---- */
+
+/* clang-format off */
+static const tl_config smollm3_base = { .rope = { .theta = 2000000 } };
+static const tl_field smollm3_fields[] = {
+    TL_LLAMA_SIZES(32768), TL_KEY_VALUE_HEADS(4), TL_HEAD_WIDTH(0), TL_RMS_EPS(1e-6), TL_TIED(true),
+    TL_SWITCH("attention_bias", qkv_bias, false),
+    TL_SWITCH("attention_bias", out_bias, false),
+    TL_SWITCH("mlp_bias",       mlp_bias, false),
+    { 0 }
+};
+/* clang-format on */
+
+static const char *const smollm3_keys[] = { "sliding_window", "use_sliding_window", "layer_types", "no_rope_layers",
+                                            NULL };
+
+/* no_rope_layers holds a 1 for each layer that does turn. */
+static int parse_no_rope(tl_config *c, json_t *o, const char *where, tl_err *err)
+{
+    json_t *list = NULL;
+    int every;
+    TL_TRY(tl_json_int_or(o, where, "no_rope_layer_interval", 1, TL_LAYERS_MAX, 4, &every, err));
+    TL_TRY(tl_json_value_or_null(o, where, "no_rope_layers", JSON_ARRAY, &list, err));
+    if (list && json_array_size(list) != (size_t)c->L)
+        return tl_fail(err, TL_ESHAPE, "%s: no_rope_layers names %zu layers, num_hidden_layers is %d", where,
+                       json_array_size(list), c->L);
+    for (int l = 0; l < c->L; l++) {
+        const json_t *v = json_array_get(list, (size_t)l);
+        if (list && !(json_is_integer(v) && (json_integer_value(v) == 0 || json_integer_value(v) == 1)))
+            return tl_fail(err, TL_EFORMAT, "%s: no_rope_layers[%d] is neither 0 nor 1", where, l);
+        bool turns = list ? json_integer_value(v) == 1 : (l + 1) % every != 0;
+        if (!turns) c->layers[l] |= TL_LAYER_NO_ROPE;
     }
     return 0;
 }
 
-/* All but the biases. */
-static int parse_common(tl_config *c, json_t *o, const char *where, tl_err *err)
+static int parse_smollm3(tl_config *c, json_t *o, const char *where, tl_err *err)
 {
-    c->norm = TL_NORM_RMS;
-    c->position = TL_POSITION_ROPE;
-    c->activation = TL_ACTIVATION_SWIGLU;
-    TL_TRY(tl_json_int(o, where, "num_hidden_layers", 1, TL_LAYERS_MAX, &c->L, err));
-    TL_TRY(tl_json_int(o, where, "hidden_size", 1, TL_WIDTH_MAX, &c->D, err));
-    TL_TRY(tl_json_int(o, where, "num_attention_heads", 1, TL_HEADS_MAX, &c->H, err));
-    TL_TRY(tl_json_int_or(o, where, "num_key_value_heads", 1, TL_HEADS_MAX, c->H, &c->G, err));
-    if (c->D % c->H == 0) {
-        TL_TRY(tl_json_int_or(o, where, "head_dim", 1, TL_HEAD_MAX, c->D / c->H, &c->h, err));
-    } else {
-        TL_TRY(tl_json_int(o, where, "head_dim", 1, TL_HEAD_MAX, &c->h, err));
-    }
-    TL_TRY(tl_json_int(o, where, "intermediate_size", 1, TL_WIDTH_MAX, &c->F, err));
-    TL_TRY(tl_json_int(o, where, "vocab_size", 1, TL_VOCABULARY_MAX, &c->V, err));
-    TL_TRY(tl_json_int_or(o, where, "max_position_embeddings", 1, TL_POSITIONS_MAX, 2048, &c->T, err));
-    double eps = 0;
-    TL_TRY(tl_json_double_or(o, where, "rms_norm_eps", 0, 1, 1e-6, &eps, err));
-    c->norm_eps = (float)eps;
-    TL_TRY(tl_json_bool_or(o, where, "tie_word_embeddings", false, &c->tied, err));
-    const char *act = NULL;
-    TL_TRY(tl_json_string_or(o, where, "hidden_act", "silu", &act, err));
-    if (strcmp(act, "silu") != 0)
-        return tl_fail(err, TL_EUNSUPPORTED, "%s: hidden_act is '%s', %s is supported with 'silu'", where, act,
-                       c->family->model_type);
-    return parse_rope(c, o, where, err);
+    bool on;
+    TL_TRY(parse_no_rope(c, o, where, err));
+    TL_TRY(tl_json_bool_or(o, where, "use_sliding_window", false, &on, err));
+    if (on) TL_TRY(tl_window_parse(c, o, where, 0, err));
+    for (int l = 0; c->window && l < c->L; l++)
+        if (c->layers[l] & TL_LAYER_NO_ROPE) c->layers[l] |= TL_LAYER_WINDOW;
+    return tl_layer_types_parse(c, o, where, err);
 }
 
-static int parse(tl_config *c, json_t *o, const char *where, tl_err *err)
+static int print_smollm3(const tl_config *c, json_t *o)
 {
-    TL_TRY(tl_json_bool_or(o, where, "attention_bias", false, &c->qkv_bias, err));
-    c->out_bias = c->qkv_bias;
-    TL_TRY(tl_json_bool_or(o, where, "mlp_bias", false, &c->mlp_bias, err));
-    return parse_common(c, o, where, err);
-}
-
-static int parse_qwen2(tl_config *c, json_t *o, const char *where, tl_err *err)
-{
-    bool window;
-    c->qkv_bias = true;
-    TL_TRY(tl_json_bool_or(o, where, "use_sliding_window", false, &window, err));
-    if (window) return tl_fail(err, TL_EUNSUPPORTED, "%s: use_sliding_window is true, which is not supported", where);
-    return parse_common(c, o, where, err);
-}
-
-static int print_common(const tl_config *c, json_t *o)
-{
+    json_t *list = json_array();
     int rc = 0;
-    rc |= json_object_set_new(o, "vocab_size", json_integer(c->V));
-    rc |= json_object_set_new(o, "hidden_size", json_integer(c->D));
-    rc |= json_object_set_new(o, "intermediate_size", json_integer(c->F));
-    rc |= json_object_set_new(o, "num_hidden_layers", json_integer(c->L));
-    rc |= json_object_set_new(o, "num_attention_heads", json_integer(c->H));
-    rc |= json_object_set_new(o, "num_key_value_heads", json_integer(c->G));
-    rc |= json_object_set_new(o, "head_dim", json_integer(c->h));
-    rc |= json_object_set_new(o, "max_position_embeddings", json_integer(c->T));
-    rc |= json_object_set_new(o, "hidden_act", json_string("silu"));
-    rc |= json_object_set_new(o, "rms_norm_eps", tl_config_real(c->norm_eps));
-    rc |= json_object_set_new(o, "rope_theta", json_real(c->rope_theta));
-    return rc;
+    for (int l = 0; l < c->L; l++)
+        rc |= json_array_append_new(list, json_integer(c->layers[l] & TL_LAYER_NO_ROPE ? 0 : 1));
+    rc |= json_object_set_new(o, "no_rope_layers", list);
+    rc |= json_object_set_new(o, "use_sliding_window", json_boolean(c->window != 0));
+    if (!c->window) return rc;
+    return rc | tl_window_print(c, o) | tl_layer_types_print(c, o);
 }
 
-static int print(const tl_config *c, json_t *o)
-{
-    int rc = print_common(c, o);
-    rc |= json_object_set_new(o, "attention_bias", json_boolean(c->qkv_bias));
-    rc |= json_object_set_new(o, "mlp_bias", json_boolean(c->mlp_bias));
-    return rc;
-}
+const tl_family tl_family_smollm3 = { .model_type = "smollm3",
+                                      .architecture = "SmolLM3ForCausalLM",
+                                      LLAMA_LIKE,
+                                      .base = &smollm3_base,
+                                      .pads = true,
+                                      .fields = smollm3_fields,
+                                      .reads = smollm3_keys,
+                                      .parse = parse_smollm3,
+                                      .print = print_smollm3 };
 
-static int print_qwen2(const tl_config *c, json_t *o)
-{
-    int rc = print_common(c, o);
-    rc |= json_object_set_new(o, "use_sliding_window", json_false());
-    return rc;
-}
+/* ---- granite ---- */
 
-const tl_family tl_family_llama = {
-    .model_type = "llama",
-    .architecture = "LlamaForCausalLM",
-    .prefix = "model.",
-    .layer_path = "model.layers.%d.",
-    .model_names = model_names,
-    .layer_names = layer_names,
-    .modules = modules,
-    .ignored = ignored,
-    .parse = parse,
-    .print = print,
+/* clang-format off */
+static const tl_field granite_fields[] = {
+    TL_LLAMA_SIZES(2048), TL_KEY_VALUE_HEADS(0), TL_HEAD_WIDTH(0), TL_RMS_EPS(1e-6), TL_TIED(false),
+    TL_SWITCH("attention_bias",     qkv_bias, false),
+    TL_SWITCH("attention_bias",     out_bias, false),
+    TL_SWITCH("mlp_bias",           mlp_bias, false),
+    TL_REAL("embedding_multiplier", embed_scale,    1e-6, 1e6, 1),
+    TL_REAL("attention_multiplier", score_scale,    1e-6, 1e6, 1),
+    TL_REAL("residual_multiplier",  residual_scale, 1e-6, 1e6, 1),
+    TL_REAL("logits_scaling",       logit_divisor,  1e-6, 1e6, 1),
+    { 0 }
 };
+/* clang-format on */
 
-const tl_family tl_family_qwen2 = {
-    .model_type = "qwen2",
-    .architecture = "Qwen2ForCausalLM",
-    .prefix = "model.",
-    .layer_path = "model.layers.%d.",
-    .model_names = model_names,
-    .layer_names = layer_names,
-    .modules = modules,
-    .ignored = ignored,
-    .parse = parse_qwen2,
-    .print = print_qwen2,
+static const char *const granite_keys[] = { "embedding_multiplier", "attention_multiplier", "residual_multiplier",
+                                            "logits_scaling", NULL };
+
+const tl_family tl_family_granite = { .model_type = "granite",
+                                      .architecture = "GraniteForCausalLM",
+                                      LLAMA_LIKE,
+                                      .base = &base,
+                                      .fields = granite_fields,
+                                      .reads = granite_keys };
+
+/* ---- olmo2 ---- */
+
+/* clang-format off */
+static const tl_config olmo2_base = {
+    .rope = { .theta = 10000 }, .order = TL_ORDER_AFTER, .qk_norm = TL_QK_NORM_ALL
 };
+static const tl_field olmo2_fields[] = {
+    TL_LLAMA_SIZES(2048), TL_KEY_VALUE_HEADS(0), TL_HEAD_WIDTH(0), TL_RMS_EPS(1e-5), TL_TIED(false),
+    TL_SWITCH("attention_bias", qkv_bias, false),
+    TL_SWITCH("attention_bias", out_bias, false),
+    { 0 }
+};
+/* clang-format on */
+
+const tl_family tl_family_olmo2 = { .model_type = "olmo2",
+                                    .architecture = "Olmo2ForCausalLM",
+                                    .prefix = "model.",
+                                    .layer_path = "model.layers.%d.",
+                                    .model_names = tl_llama_model_names,
+                                    .layer_names = olmo2_layer_names,
+                                    .modules = tl_llama_modules,
+                                    .ignored = tl_llama_ignored,
+                                    .base = &olmo2_base,
+                                    .pads = true,
+                                    .fields = olmo2_fields,
+                                    .activation = "hidden_act",
+                                    .silent = "silu",
+                                    .theta = "rope_theta" };

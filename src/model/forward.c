@@ -5,6 +5,9 @@
  *     mid = x   + O( attention( rope(Q n), rope(K n), V n ) )      n  = norm1(x)
  *     x'  = mid + Down( act(Gate n', Up n') )                      n' = norm2(mid)
  *
+ * and where the config says so: norms of queries and keys before they turn, norms of what the blocks give before it is
+ * added, no norm before them, norm2 of x in place of mid (tl_order), and multipliers.
+ *
  * Layout of the buffers: acts.h.  They are laid out twice by the same lines, first on a measuring arena: the plan. */
 #include "model/forward.h"
 
@@ -23,12 +26,13 @@ enum {
 
 /* ---- buffers ---- */
 
-/* A layer's own, whatever is recomputed: where it starts, and what A makes of the hidden layer's output, for which the
- * whole layer would have to run again. */
+/* A layer's own, whatever is recomputed: where it starts, and for what the whole layer would have to run again: its
+ * hidden layer's output before a norm, and what A makes of that layer. */
 static void kept_layout(tl_layer_acts *a, tl_arena *arena, const tl_model *m, const tl_acts_size *size)
 {
     bool first, last;
     a->x = tl_arena_floats(arena, (size_t)size->max_rows * (size_t)m->config.D);
+    if (tl_config_after(&m->config)) a->out[1] = tl_arena_floats(arena, (size_t)size->max_rows * (size_t)m->config.D);
     if (size->max_rank > 0)
         a->low[tl_model_module(m, TL_DOWN, &first, &last)] =
             tl_arena_floats(arena, (size_t)size->max_rows * (size_t)size->max_rank);
@@ -46,7 +50,8 @@ static void rest_layout(tl_layer_acts *a, tl_arena *arena, const tl_model *m, co
     a->att = tl_arena_floats(arena, N * Q);
     a->lse = tl_arena_floats(arena, N * (size_t)c->H);
     a->mid = tl_arena_floats(arena, N * D);
-    a->gate = c->activation == TL_ACTIVATION_SWIGLU ? tl_arena_floats(arena, N * F) : NULL;
+    if (tl_config_after(c)) a->out[0] = tl_arena_floats(arena, N * D);
+    a->gate = tl_config_gated(c) ? tl_arena_floats(arena, N * F) : NULL;
     a->up = tl_arena_floats(arena, N * F);
     for (int i = 0; size->max_rank > 0 && i < tl_family_modules(c->family); i++)
         if (i != tl_model_module(m, TL_DOWN, &first, &last))
@@ -83,6 +88,12 @@ static void layout(tl_acts *a, tl_arena *arena, const tl_model *m, const tl_acts
     a->norm = tl_arena_floats(arena, N * D);
     a->mean = tl_arena_floats(arena, N);
     a->rstd = tl_arena_floats(arena, N);
+    if (c->qk_norm != TL_QK_NORM_NONE) {
+        a->q = tl_arena_floats(arena, N * Q);
+        a->k = tl_arena_floats(arena, N * K);
+        a->q_rstd = tl_arena_floats(arena, N * (size_t)c->H);
+        a->k_rstd = tl_arena_floats(arena, N * (size_t)c->G);
+    }
     if (size->max_segments > 0) {
         size_t pages = N / TL_PAGE + (size_t)size->max_segments;
         a->pages.k = tl_arena_floats(arena, pages * tl_page_k(c->G, c->h));
@@ -111,6 +122,8 @@ static void layout(tl_acts *a, tl_arena *arena, const tl_model *m, const tl_acts
     if (tl_arena_mark(arena) < logits_end) tl_arena_take(arena, logits_end - tl_arena_mark(arena));
     if (!size->training) return;
     a->dnorm = tl_arena_floats(arena, N * (D > Q ? D : Q));
+    if (tl_config_after(c) || tl_scales(c->residual_scale) || c->order == TL_ORDER_PARALLEL)
+        a->dout = tl_arena_floats(arena, N * D);
     for (int i = 0; size->max_rank > 0 && i < tl_family_modules(c->family); i++)
         a->dlow[i] = tl_arena_floats(arena, N * (size_t)size->max_rank);
     a->dgathered = tl_arena_floats(arena, C * D);
@@ -184,7 +197,7 @@ tl_attention tl_batch_attention(const tl_model *m, const tl_batch *b, const tl_a
     const tl_config *c = &m->config;
     size_t k = tl_page_k(c->G, c->h), v = tl_page_v(c->G, c->h);
     tl_attention a = {
-        .H = c->H, .G = c->G, .h = c->h, .scale = 1.0f / sqrtf((float)c->h), .n_segments = b->n_segments
+        .H = c->H, .G = c->G, .h = c->h, .scale = tl_config_score_scale(c), .n_segments = b->n_segments
     };
     if (b->pages.k) {
         a.segments = b->segments;
@@ -260,8 +273,8 @@ static void linear(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_
     for (int i = 0; b->adapters && i < n; i++) adapt(m, s, b, acts, layer, first + i, y[i], x);
 }
 
-static void norm(const tl_model *m, tl_stream *s, float *y, float *mean, float *rstd, const float *x,
-                 const tl_weight *g, const tl_weight *b, int N)
+void tl_norm_rows(const tl_model *m, tl_stream *s, float *y, float *mean, float *rstd, const float *x,
+                  const tl_weight *g, const tl_weight *b, int N)
 {
     const tl_config *c = &m->config;
     if (c->norm == TL_NORM_RMS)
@@ -270,52 +283,120 @@ static void norm(const tl_model *m, tl_stream *s, float *y, float *mean, float *
         m->backend->layernorm(s, y, mean, rstd, x, tl_weight_f32(g), tl_weight_f32(b), N, c->D, c->norm_eps);
 }
 
-void tl_layer_norm(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_acts *acts, int layer, int which,
-                   const float *x)
+const float *tl_layer_input(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_acts *acts, int layer,
+                            int which, const float *x)
 {
     const tl_layer *y = &m->layers[layer];
-    norm(m, s, acts->norm, acts->mean, acts->rstd, x, which == 1 ? &y->norm1 : &y->norm2,
-         which == 1 ? &y->norm1_bias : &y->norm2_bias, b->N);
+    if (!tl_config_before(&m->config)) return x;
+    tl_norm_rows(m, s, acts->norm, acts->mean, acts->rstd, x, which == 1 ? &y->norm1 : &y->norm2,
+                 which == 1 ? &y->norm1_bias : &y->norm2_bias, b->N);
+    return acts->norm;
+}
+
+void tl_layer_turn(const tl_model *m, tl_stream *s, const tl_batch *b, int layer, float *x, int heads, bool inverse)
+{
+    const tl_config *c = &m->config;
+    const tl_rope_table *t = c->layers[layer] & TL_LAYER_WINDOW ? &m->local : &m->rope;
+    if (c->position != TL_POSITION_ROPE || c->layers[layer] & TL_LAYER_NO_ROPE) return;
+    m->backend->rope(s, x, b->positions, t->cos, t->sin, b->N, heads, c->h, tl_rope_width(c), inverse);
+}
+
+/* Heads x [N, heads, h] normed each by itself, or a row's as one. */
+static void norm_heads(const tl_model *m, tl_stream *s, float *y, float *rstd, const float *x, const tl_weight *g,
+                       int N, int heads)
+{
+    const tl_config *c = &m->config;
+    bool all = c->qk_norm == TL_QK_NORM_ALL;
+    m->backend->rmsnorm(s, y, rstd, x, tl_weight_f32(g), all ? N : N * heads, all ? heads * c->h : c->h, c->norm_eps);
+}
+
+void tl_layer_queries(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_acts *acts, int layer, float **q,
+                      float **k)
+{
+    const tl_config *c = &m->config;
+    *q = acts->layers[layer].q;
+    *k = acts->layers[layer].k;
+    if (c->qk_norm != TL_QK_NORM_NONE) {
+        norm_heads(m, s, acts->q, acts->q_rstd, *q, &m->layers[layer].q_norm, b->N, c->H);
+        norm_heads(m, s, acts->k, acts->k_rstd, *k, &m->layers[layer].k_norm, b->N, c->G);
+        *q = acts->q;
+        *k = acts->k;
+    }
+    tl_layer_turn(m, s, b, layer, *q, c->H, false);
+    tl_layer_turn(m, s, b, layer, *k, c->G, false);
+}
+
+/* y = x + what product j, the last of a block, makes of in: normed and multiplied as the config says. */
+static void join(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_acts *acts, int l, int j, float *y,
+                 const float *in, const float *x)
+{
+    const tl_config *c = &m->config;
+    const tl_layer *w = &m->layers[l];
+    size_t n = (size_t)b->N * (size_t)c->D;
+    bool after = tl_config_after(c);
+    if (!after && !tl_scales(c->residual_scale)) {
+        linear(m, s, b, acts, l, j, 1, &y, in, x);
+        return;
+    }
+    float *out = after ? acts->layers[l].out[j == TL_DOWN] : acts->norm;
+    linear(m, s, b, acts, l, j, 1, &out, in, NULL);
+    if (after)
+        tl_norm_rows(m, s, acts->norm, acts->mean, acts->rstd, out, j == TL_O ? &w->after1 : &w->after2,
+                     j == TL_O ? &w->after1_bias : &w->after2_bias, b->N);
+    memcpy(y, x, n * sizeof *y);
+    m->backend->add(s, y, acts->norm, tl_scales(c->residual_scale) ? c->residual_scale : 1, n);
 }
 
 static void attention_block(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_acts *acts, int l)
 {
-    const tl_config *c = &m->config;
     const tl_backend *be = m->backend;
     tl_layer_acts *a = &acts->layers[l];
+    float *q, *k;
     tl_attention att = tl_batch_attention(m, b, acts, l);
-    tl_layer_norm(m, s, b, acts, l, 1, a->x);
-    linear(m, s, b, acts, l, TL_Q, 3, (float *const[]){ a->q, a->k, a->v }, acts->norm, NULL);
-    if (c->position == TL_POSITION_ROPE) {
-        be->rope(s, a->q, b->positions, m->rope_cos, m->rope_sin, b->N, c->H, c->h, false);
-        be->rope(s, a->k, b->positions, m->rope_cos, m->rope_sin, b->N, c->G, c->h, false);
-    }
-    be->kv_write(s, &att, a->k, a->v);
-    be->attention(s, &att, a->att, a->lse, a->q);
-    linear(m, s, b, acts, l, TL_O, 1, &a->mid, a->att, a->x);
+    const float *x = tl_layer_input(m, s, b, acts, l, 1, a->x);
+    linear(m, s, b, acts, l, TL_Q, 3, (float *const[]){ a->q, a->k, a->v }, x, NULL);
+    tl_layer_queries(m, s, b, acts, l, &q, &k);
+    be->kv_write(s, &att, k, a->v);
+    be->attention(s, &att, a->att, a->lse, q);
+    join(m, s, b, acts, l, TL_O, a->mid, a->att, a->x);
 }
 
 /* Into the hidden layer, before its activation. */
 static void rise(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_acts *acts, int l)
 {
     tl_layer_acts *a = &acts->layers[l];
-    tl_layer_norm(m, s, b, acts, l, 2, a->mid);
-    if (m->config.activation == TL_ACTIVATION_SWIGLU)
-        linear(m, s, b, acts, l, TL_GATE, 2, (float *const[]){ a->gate, a->up }, acts->norm, NULL);
+    const float *x = tl_layer_input(m, s, b, acts, l, 2, tl_hidden_stream(m, a));
+    if (tl_config_gated(&m->config))
+        linear(m, s, b, acts, l, TL_GATE, 2, (float *const[]){ a->gate, a->up }, x, NULL);
     else
-        linear(m, s, b, acts, l, TL_UP, 1, &a->up, acts->norm, NULL);
+        linear(m, s, b, acts, l, TL_UP, 1, &a->up, x, NULL);
+}
+
+static void activate(const tl_model *m, tl_stream *s, float *y, const tl_layer_acts *a, size_t n)
+{
+    const tl_backend *be = m->backend;
+    switch (m->config.activation) {
+    case TL_ACTIVATION_SWIGLU:
+        be->swiglu(s, y, a->gate, a->up, n);
+        break;
+    case TL_ACTIVATION_GEGLU:
+        be->geglu(s, y, a->gate, a->up, n);
+        break;
+    case TL_ACTIVATION_GELU:
+        be->gelu(s, y, a->up, n);
+        break;
+    case TL_ACTIVATION_GELU_EXACT:
+        be->gelu_exact(s, y, a->up, n);
+        break;
+    }
 }
 
 static void hidden_block(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_acts *acts, int l, float *next)
 {
     tl_layer_acts *a = &acts->layers[l];
-    size_t n = (size_t)b->N * (size_t)m->config.F;
     rise(m, s, b, acts, l);
-    if (m->config.activation == TL_ACTIVATION_SWIGLU)
-        m->backend->swiglu(s, acts->hidden, a->gate, a->up, n);
-    else
-        m->backend->gelu(s, acts->hidden, a->up, n);
-    linear(m, s, b, acts, l, TL_DOWN, 1, &next, acts->hidden, a->mid);
+    activate(m, s, acts->hidden, a, (size_t)b->N * (size_t)m->config.F);
+    join(m, s, b, acts, l, TL_DOWN, next, acts->hidden, a->mid);
 }
 
 void tl_layer_again(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_acts *acts, int layer)
@@ -331,13 +412,14 @@ void tl_forward(const tl_model *m, tl_stream *s, const tl_batch *b, tl_acts *act
     assert(b->N > 0 && b->N <= acts->size.max_rows);
     if (!b->pages.k) lay_pages(b, acts);
     be->embed(s, acts->layers[0].x, tl_weight_matrix(&m->tokens), b->ids, b->N, c->D, false);
+    if (tl_scales(c->embed_scale)) be->scale(s, acts->layers[0].x, c->embed_scale, (size_t)b->N * (size_t)c->D);
     if (c->position == TL_POSITION_LEARNED)
         be->embed(s, acts->layers[0].x, tl_weight_matrix(&m->positions), b->positions, b->N, c->D, true);
     for (int l = 0; l < c->L; l++) {
         attention_block(m, s, b, acts, l);
         hidden_block(m, s, b, acts, l, l + 1 < c->L ? acts->layers[l + 1].x : acts->x);
     }
-    norm(m, s, acts->norm, acts->mean, acts->rstd, acts->x, &m->norm, &m->norm_bias, b->N);
+    tl_norm_rows(m, s, acts->norm, acts->mean, acts->rstd, acts->x, &m->norm, &m->norm_bias, b->N);
 }
 
 const float *tl_acts_hidden(const tl_acts *a)
@@ -347,12 +429,12 @@ const float *tl_acts_hidden(const tl_acts *a)
 
 void tl_logits(const tl_model *m, tl_stream *s, const tl_acts *acts, const int *rows, int n_rows, float *logits)
 {
-    size_t D = (size_t)m->config.D, V = (size_t)m->config.V;
+    const tl_config *c = &m->config;
+    size_t D = (size_t)c->D, V = (size_t)c->V;
     for (int at = 0; at < n_rows; at += acts->chunk) {
         int n = n_rows - at < acts->chunk ? n_rows - at : acts->chunk;
         for (int i = 0; i < n; i++)
             memcpy(acts->gathered + (size_t)i * D, acts->norm + (size_t)rows[at + i] * D, D * sizeof(float));
-        tl_product head = { .y = logits + (size_t)at * V, .w = tl_weight_matrix(&m->head), .O = m->config.V };
-        m->backend->linear(s, &head, 1, acts->gathered, n, m->config.D);
+        tl_head_logits(m, s, acts, n, logits + (size_t)at * V);
     }
 }

@@ -63,7 +63,7 @@ typedef struct space {
 
 static double frequency(const tl_config *c, int i)
 {
-    return pow(c->rope_theta, -2.0 * i / c->h);
+    return pow(c->rope.theta, -2.0 * i / c->h);
 }
 
 /* v reads the head's directions, o writes them back: turned by R (local) or as they are (match). */

@@ -10,25 +10,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* cos and sin of position * theta^(-2i/h), [T][h/2] each.  Bases are trained with the f32 angles of their makers: the
- * inverse frequency and its product with the position are rounded to f32 as there, the rest is taken in double. */
-static int make_rope(tl_model *m, tl_err *err)
+/* The tables of angles: laid out on a measuring arena first.  Where windows have no scheme of their own, both are one.
+ */
+static void lay_out_rope(tl_model *m, tl_arena *arena)
 {
     const tl_config *c = &m->config;
-    int half = c->h / 2;
-    size_t n = (size_t)c->T * (size_t)half;
-    TL_TRY(tl_arena_create(&m->memory->rope, 2 * tl_size_up(n * sizeof(float), 64), "the rotary tables", err));
-    m->rope_cos = tl_arena_floats(m->memory->rope, n);
-    m->rope_sin = tl_arena_floats(m->memory->rope, n);
-    for (int i = 0; i < half; i++) {
-        float exponent = (float)(2 * i) / (float)c->h;
-        float inverse = 1.0f / (float)pow(c->rope_theta, exponent);
-        for (int t = 0; t < c->T; t++) {
-            float angle = (float)t * inverse;
-            m->rope_cos[(size_t)t * (size_t)half + (size_t)i] = (float)cos(angle);
-            m->rope_sin[(size_t)t * (size_t)half + (size_t)i] = (float)sin(angle);
-        }
-    }
+    int w = tl_rope_width(c);
+    m->rope = tl_rope_make(arena, &c->rope, w, c->T);
+    m->local = c->local.theta != 0 ? tl_rope_make(arena, &c->local, w, c->T) : m->rope;
+}
+
+static int make_rope(tl_model *m, tl_err *err)
+{
+    tl_arena *measure = NULL;
+    TL_TRY(tl_arena_measure(&measure, err));
+    lay_out_rope(m, measure);
+    size_t bytes = tl_arena_peak(measure);
+    tl_arena_free(measure);
+    TL_TRY(tl_arena_create(&m->memory->rope, bytes, "the rotary tables", err));
+    lay_out_rope(m, m->memory->rope);
     return 0;
 }
 
@@ -45,6 +45,8 @@ static void set_shapes(const tl_config *c, const tl_weight_row *row, void *owner
 int tl_model_make(tl_model **out, const tl_config *config, tl_err *err)
 {
     int rc = 0;
+    if (config->window || config->score_cap != 0)
+        return tl_fail(err, TL_EUNSUPPORTED, "attention over a window or with capped scores is not supported yet");
     tl_model *m = calloc(1, sizeof *m);
     if (m) {
         m->config = *config;

@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "model/config.h"
+#include "model/rope.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -51,21 +52,24 @@ enum {
 };
 
 typedef struct tl_layer {
-    tl_weight norm1, norm1_bias;  /* before attention: [1, D] */
-    tl_weight norm2, norm2_bias;  /* before the hidden layer */
-    tl_weight linear[TL_LINEARS]; /* [O, I]; gate is absent without gating */
-    tl_weight bias[TL_LINEARS];   /* [1, O] or absent */
+    tl_weight norm1, norm1_bias;   /* before attention: [1, D] */
+    tl_weight after1, after1_bias; /* after it */
+    tl_weight norm2, norm2_bias;   /* before the hidden layer */
+    tl_weight after2, after2_bias; /* after it */
+    tl_weight q_norm, k_norm;      /* [1, h], or [1, H*h] and [1, G*h] */
+    tl_weight linear[TL_LINEARS];  /* [O, I]; gate is absent without gating */
+    tl_weight bias[TL_LINEARS];    /* [1, O] or absent */
 } tl_layer;
 
 typedef struct tl_model {
     tl_config config;
-    tl_weight tokens;           /* [V, D] */
-    tl_weight positions;        /* [T, D], learned positions only */
-    tl_weight norm, norm_bias;  /* the last norm */
-    tl_weight head;             /* [V, D]; the same data and grad as tokens where tied */
-    tl_layer *layers;           /* owned: L of them */
-    const tl_backend *backend;  /* shared */
-    float *rope_cos, *rope_sin; /* owned: [T][h/2], rotary positions only */
+    tl_weight tokens;          /* [V, D] */
+    tl_weight positions;       /* [T, D], learned positions only */
+    tl_weight norm, norm_bias; /* the last norm */
+    tl_weight head;            /* [V, D]; the same data and grad as tokens where tied */
+    tl_layer *layers;          /* owned: L of them */
+    const tl_backend *backend; /* shared */
+    tl_rope_table rope, local; /* owned, rotary positions only; local: of layers with a window */
     bool named;          /* the weights do not change: the base has a hash, and what was computed with it can be kept */
     size_t stored_bytes; /* of the tensors in the weight files */
     struct tl_model_memory *memory; /* owned: mapping and copies (model.c) */

@@ -38,13 +38,13 @@ static float *logits_of(tl_model *m, const int *ids, int N)
     return logits;
 }
 
-static void check_base(const char *name, const tl_backend *backend)
+static void check_base(const char *golden_path, const char *name, const tl_backend *backend)
 {
     tl_err err = { 0 };
     tl_safetensors *golden = NULL;
     tl_model *m = NULL;
     char path[200];
-    CHECK_OK(tl_safetensors_open(&golden, HOME "golden.safetensors", &err), err);
+    CHECK_OK(tl_safetensors_open(&golden, golden_path, &err), err);
     const tl_stored *ids = tl_safetensors_find(golden, "ids");
     snprintf(path, sizeof path, "%s.logits", name);
     const tl_stored *wanted = tl_safetensors_find(golden, path);
@@ -67,8 +67,17 @@ TEST(logits_of_every_type_and_architecture_are_those_of_transformers)
     for (const tl_backend *const *b = tl_backend_all(); *b; b++)
         for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
             print_message("  %s on %s\n", names[i], (*b)->name);
-            check_base(names[i], *b);
+            check_base(HOME "golden.safetensors", names[i], *b);
         }
+}
+
+TEST(logits_of_every_other_architecture_are_those_of_transformers)
+{
+    static const char *const names[] = { "llama3", "qwen3", "smollm3", "granite", "olmo2", "gpt-neox" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        print_message("  %s\n", names[i]);
+        check_base(HOME "architectures.safetensors", names[i], tl_backend_all()[0]);
+    }
 }
 
 /* The names and layouts of the family are those of a directory: what was read is what is written. */
@@ -100,6 +109,8 @@ TEST(a_base_written_as_a_directory_computes_the_same)
     write_and_read("llama-bias");
     write_and_read("qwen2");
     write_and_read("gpt2");
+    write_and_read("llama3"); /* its stored factors as a scheme of long factors */
+    write_and_read("gpt-neox");
 }
 
 TEST(an_unfrozen_base_lets_go_of_its_file_and_computes_the_same)
@@ -176,7 +187,7 @@ TEST(an_architecture_or_kind_of_file_we_do_not_compute_is_refused_by_name)
 {
     scratch_begin();
     gguf_writer w = tiny("mamba");
-    refused(&w, TL_EUNSUPPORTED, "general.architecture is 'mamba', supported are llama, qwen2, gpt2");
+    refused(&w, TL_EUNSUPPORTED, "general.architecture is 'mamba', supported are llama, qwen2, qwen3, ");
     w = gguf_begin(3);
     refused(&w, TL_EFORMAT, "key general.architecture is missing");
     w = tiny("llama");
@@ -212,8 +223,16 @@ TEST(metadata_that_changes_the_mathematics_is_refused_by_key)
         refused(&w, TL_EUNSUPPORTED, bad[i].words);
     }
     gguf_writer w = tiny("llama");
-    gguf_text(&w, "llama.rope.scaling.type", "yarn");
-    refused(&w, TL_EUNSUPPORTED, "llama.rope.scaling.type is 'yarn'");
+    gguf_text(&w, "llama.rope.scaling.type", "mrope");
+    refused(&w, TL_EUNSUPPORTED, "rotary scheme is 'mrope'");
+    w = tiny("llama");
+    gguf_text(&w, "llama.rope.scaling.type", "linear");
+    refused(&w, TL_EFORMAT, "factor is missing");
+    w = tiny("llama");
+    gguf_text(&w, "llama.rope.scaling.type", "linear");
+    gguf_f32(&w, "llama.rope.scaling.factor", 4);
+    gguf_number(&w, "llama.rope.scaling.original_context_length", TL_GGUF_U32, 4);
+    refused(&w, TL_EUNSUPPORTED, "rope.scaling.original_context_length is 4");
     w = tiny("llama");
     gguf_array(&w, "llama.attention.head_count_kv", TL_GGUF_U32, 1);
     gguf_u32(&w, 1);
@@ -241,7 +260,13 @@ TEST(tensors_that_do_not_fit_are_refused_by_name)
     scratch_begin();
     gguf_writer w = tiny("llama");
     gguf_tensor(&w, "rope_freqs.weight", 0, 1, (uint64_t[]){ 1 }, 64);
-    refused(&w, TL_EUNSUPPORTED, "tensor rope_freqs.weight scales the rotary frequencies");
+    refused(&w, TL_EFORMAT, "short_factor[0] is no factor");
+    w = tiny("llama");
+    gguf_tensor(&w, "rope_freqs.weight", 0, 1, (uint64_t[]){ 2 }, 64);
+    refused(&w, TL_ESHAPE, "short_factor has 2 numbers, wanted 1");
+    w = tiny("llama");
+    gguf_tensor(&w, "rope_factors_long.weight", 1, 1, (uint64_t[]){ 1 }, 64);
+    refused(&w, TL_EUNSUPPORTED, "tensor rope_factors_long.weight is no list");
     w = tiny("llama");
     gguf_tensor(&w, "output_norm.weight", 0, 1, (uint64_t[]){ 5 }, 64);
     refused(&w, TL_ESHAPE, "tensor output_norm.weight is [5], its metadata wants [4]");
@@ -276,6 +301,7 @@ TEST(a_scale_that_is_no_number_is_refused_by_tensor)
 }
 
 RUN_TESTS(CASE(logits_of_every_type_and_architecture_are_those_of_transformers),
+          CASE(logits_of_every_other_architecture_are_those_of_transformers),
           CASE(a_base_written_as_a_directory_computes_the_same),
           CASE(an_unfrozen_base_lets_go_of_its_file_and_computes_the_same),
           CASE(f32_and_bf16_matrices_are_used_where_they_lie),

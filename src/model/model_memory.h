@@ -54,6 +54,16 @@ enum {
     TL_NAME_MAX = 200
 };
 
+/* The row of a TL_FORM_BY_HEADS tensor that holds row o of its part-th part. */
+static inline size_t tl_by_heads(size_t o, int part, int parts, int h)
+{
+    size_t width = (size_t)h;
+    return (o / width * (size_t)parts + (size_t)part) * width + o % width;
+}
+
+/* Do the rows of a module's tensors lie by heads, as those of its products' tensor?  So does B of an adapter. */
+bool tl_module_by_heads(const tl_family *f, const tl_module *module);
+
 /* Take the group that begins at name, whose weights lie in owner (the model or a layer).  False: this config has no
  * such weight. */
 bool tl_group_take(tl_group *out, const tl_config *c, const tl_name *name, const tl_weight_row *rows, void *owner);

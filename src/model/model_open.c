@@ -57,7 +57,8 @@ static const char *shape_text(char out[60], size_t rows, size_t cols, bool vecto
 
 static int check_stored(const loader *l, const tl_stored *t, const tl_group *g, tl_err *err)
 {
-    size_t rows = g->name->transposed ? g->I : g->O, cols = g->name->transposed ? g->O : g->I;
+    bool turned = g->name->form == TL_FORM_TRANSPOSED;
+    size_t rows = turned ? g->I : g->O, cols = turned ? g->O : g->I;
     char found[60], wanted[60];
     bool as_wanted =
         g->vector ? t->n_dims == 1 && t->dims[0] == g->O : t->n_dims == 2 && t->dims[0] == rows && t->dims[1] == cols;
@@ -68,7 +69,7 @@ static int check_stored(const loader *l, const tl_stored *t, const tl_group *g, 
         return tl_fail(err, TL_ESHAPE, "%s: tensor %s is %s, %s wants %s", l->dir, t->name,
                        shape_text(found, t->dims[0], t->n_dims == 2 ? t->dims[1] : 1, t->n_dims == 1), l->settings,
                        shape_text(wanted, g->vector ? g->O : rows, cols, g->vector));
-    bool blocks = tl_block_readable(t->dtype) && !g->vector && !g->name->transposed;
+    bool blocks = tl_block_readable(t->dtype) && !g->vector && g->name->form == TL_FORM_ROWS;
     if (t->dtype != TL_DTYPE_F32 && t->dtype != TL_DTYPE_F16 && t->dtype != TL_DTYPE_BF16 && !blocks)
         return tl_fail(err, TL_EUNSUPPORTED, "%s: tensor %s is stored as %s, supported are F32, F16 and BF16%s", l->dir,
                        t->name, tl_dtype_name(t->dtype), l->gguf && !g->vector ? " and blocks" : "");
@@ -105,55 +106,69 @@ static tl_dtype type_in_memory(const tl_stored *t, bool vector)
     return as_is || (tl_block_readable(t->dtype) && keep_quantized(t->dtype)) ? t->dtype : TL_DTYPE_F32;
 }
 
-/* O rows of I numbers at x into y, in the type and order of memory.  h: the width of a head whose rows are interleaved,
- * or 0. */
-static void copy_rows(void *y, tl_dtype type, const char *x, tl_dtype stored, size_t O, size_t I, size_t h)
+/* Where the rows of a weight stand in its tensor. */
+typedef struct row_order {
+    size_t start;            /* the first, where they follow each other */
+    int h;                   /* the width of a head within which they are interleaved, or 0 */
+    const tl_name *by_heads; /* or NULL */
+} row_order;
+
+static size_t stored_row(const row_order *r, size_t o)
 {
-    size_t from = tl_dtype_row_bytes(stored, I), to = tl_dtype_row_bytes(type, I);
+    size_t h = (size_t)r->h;
+    if (r->by_heads) return tl_by_heads(o, r->by_heads->part, r->by_heads->parts, r->h);
+    if (h) o = o / h * h + (o % h < h / 2 ? o % h * 2 : (o % h - h / 2) * 2 + 1);
+    return r->start + o;
+}
+
+/* O rows of I numbers of the tensor into y, in the type and order of memory. */
+static void copy_rows(void *y, tl_dtype type, const tl_stored *t, const row_order *order, size_t O, size_t I)
+{
+    size_t from = tl_dtype_row_bytes(t->dtype, I), to = tl_dtype_row_bytes(type, I);
 #pragma omp parallel for
     for (size_t o = 0; o < O; o++) {
-        size_t row = o;
-        if (h) row = o / h * h + (o % h < h / 2 ? o % h * 2 : (o % h - h / 2) * 2 + 1);
+        const char *x = (const char *)t->data + stored_row(order, o) * from;
         void *there = (char *)y + o * to;
-        if (type == stored)
-            memcpy(there, x + row * from, to);
-        else if (tl_block_readable(stored))
-            tl_block_to_f32(stored, there, x + row * from, I);
+        if (type == t->dtype)
+            memcpy(there, x, to);
+        else if (tl_block_readable(t->dtype))
+            tl_block_to_f32(t->dtype, there, x, I);
         else
-            tl_dtype_widen(there, x + row * from, stored, I);
+            tl_dtype_widen(there, x, t->dtype, I);
     }
 }
 
 /* The width of a head where the rows of the stored tensor are interleaved within heads, or 0. */
-static size_t interleaved_width(const loader *l, const tl_name *name)
+static int interleaved_width(const loader *l, const tl_name *name)
 {
     for (const char *const *stored = l->layout.interleaved; *stored; stored++)
-        if (strcmp(*stored, name->stored) == 0) return (size_t)l->m->config.h;
+        if (strcmp(*stored, name->stored) == 0) return l->m->config.h;
     return 0;
 }
 
 /* Give each weight of the group its data. */
 static void place(loader *l, const tl_stored *t, const tl_group *g)
 {
-    size_t start = 0, h = interleaved_width(l, g->name);
+    row_order order = { .h = interleaved_width(l, g->name) };
     for (int p = 0; p < g->name->parts; p++) {
         tl_weight *w = g->weights[p];
         size_t O = (size_t)(g->vector ? w->cols : w->rows), I = g->I;
-        const char *there = (const char *)t->data + tl_dtype_row_bytes(t->dtype, start * I);
-        w->dtype = type_in_memory(t, g->vector);
-        if (g->name->transposed) { /* from numbers only: check_stored has seen to it */
+        tl_form form = g->name->form;
+        w->dtype = form == TL_FORM_TRANSPOSED || form == TL_FORM_LESS_ONE ? TL_DTYPE_F32 : type_in_memory(t, g->vector);
+        if (form == TL_FORM_BY_HEADS) order = (row_order){ .h = l->m->config.h, .by_heads = &g->name[p] };
+        if (form == TL_FORM_TRANSPOSED) { /* from numbers only: check_stored has seen to it */
             float *copy = tl_arena_floats(l->copies, O * I);
-            w->dtype = TL_DTYPE_F32;
             w->data = copy;
-            if (copy) transpose(copy, t, start, O, I, g->O);
-        } else if (w->dtype == t->dtype && h == 0) {
-            w->data = there;
-        } else {
+            if (copy) transpose(copy, t, order.start, O, I, g->O);
+        } else if (form != TL_FORM_ROWS || w->dtype != t->dtype || order.h) {
             void *copy = tl_arena_take(l->copies, O * tl_dtype_row_bytes(w->dtype, I));
             w->data = copy;
-            if (copy) copy_rows(copy, w->dtype, there, t->dtype, O, I, h);
+            if (copy) copy_rows(copy, w->dtype, t, &order, O, I);
+            for (size_t i = 0; copy && form == TL_FORM_LESS_ONE && i < O; i++) ((float *)copy)[i] += 1;
+        } else {
+            w->data = (const char *)t->data + tl_dtype_row_bytes(t->dtype, order.start * I);
         }
-        start += O;
+        order.start += O;
     }
 }
 

@@ -29,18 +29,32 @@ static void put(void *data, tl_dtype dtype, size_t i, float x)
         ((tl_bf16 *)data)[i] = tl_f32_to_bf16(x);
 }
 
-/* All parts of the group into data, in the stored layout. */
-static void fill(void *data, tl_dtype dtype, const tl_group *g)
+/* Where number i of row o of part p stands in the stored tensor; start: the rows of the parts before. */
+static size_t place_of(const tl_group *g, int p, size_t start, size_t o, size_t i, int h)
+{
+    switch (g->name->form) {
+    case TL_FORM_TRANSPOSED:
+        return i * g->O + start + o;
+    case TL_FORM_BY_HEADS:
+        return tl_by_heads(o, p, g->name->parts, h) * g->I + i;
+    case TL_FORM_ROWS:
+    case TL_FORM_LESS_ONE:
+        break;
+    }
+    return (start + o) * g->I + i;
+}
+
+/* All parts of the group into data, in the stored layout; h: the width of a head. */
+static void fill(void *data, tl_dtype dtype, const tl_group *g, int h)
 {
     size_t start = 0;
+    float less = g->name->form == TL_FORM_LESS_ONE ? 1 : 0;
     for (int p = 0; p < g->name->parts; p++) {
         const tl_weight *w = g->weights[p];
         size_t O = (size_t)(g->vector ? w->cols : w->rows), I = g->I;
         for (size_t o = 0; o < O; o++)
-            for (size_t i = 0; i < I; i++) {
-                size_t to = g->name->transposed ? i * g->O + start + o : (start + o) * I + i;
-                put(data, dtype, to, weight_at(w, o * I + i));
-            }
+            for (size_t i = 0; i < I; i++)
+                put(data, dtype, place_of(g, p, start, o, i, h), weight_at(w, o * I + i) - less);
         start += O;
     }
 }
@@ -50,19 +64,20 @@ static void add_group(writer *w, const tl_group *g, int layer)
     const tl_weight *first = g->weights[0];
     size_t n = g->O * g->I;
     tl_dtype dtype = w->dtype == TL_DTYPE_COUNT ? first->dtype : w->dtype;
-    bool as_is = g->name->parts == 1 && !g->name->transposed && first->dtype == dtype;
+    bool turned = g->name->form == TL_FORM_TRANSPOSED;
+    bool as_is = g->name->parts == 1 && g->name->form == TL_FORM_ROWS && first->dtype == dtype;
     void *data = as_is ? NULL : tl_arena_take(w->arena, n * tl_dtype_size(dtype));
     char *name = tl_arena_take(w->arena, TL_NAME_MAX);
     if (!w->tensors) {
         w->n++;
         return;
     }
-    if (data) fill(data, dtype, g);
+    if (data) fill(data, dtype, g, w->m->config.h);
     tl_name_print(name, TL_NAME_MAX, g->name->stored, layer);
     tl_stored *t = &w->tensors[w->n++];
     *t = (tl_stored){ .name = name, .dtype = dtype, .n_dims = g->vector ? 1 : 2 };
-    t->dims[0] = g->name->transposed ? g->I : g->O;
-    if (!g->vector) t->dims[1] = g->name->transposed ? g->O : g->I;
+    t->dims[0] = turned ? g->I : g->O;
+    if (!g->vector) t->dims[1] = turned ? g->O : g->I;
     t->data = as_is ? first->data : data;
     t->bytes = n * tl_dtype_size(dtype);
 }

@@ -81,6 +81,11 @@ TEST(gguf_files_of_strangers_do_no_harm)
     replay_corpus(5);
 }
 
+TEST(hubs_of_strangers_do_no_harm)
+{
+    replay_corpus(6);
+}
+
 /* The seeds are worth something only while the readers take them. */
 TEST(a_seed_of_each_kind_is_taken)
 {
@@ -95,6 +100,13 @@ TEST(a_seed_of_each_kind_is_taken)
     tl_tokenizer *vocabulary = NULL;
     CHECK_OK(tl_tokenizer_open(&vocabulary, CORPUS "/gguf/tiny-vocab.gguf", &err), err);
     tl_tokenizer_free(vocabulary);
+    tl_buf listing = tl_buf_make(1 << 20);
+    tl_hub_listing l = { 0 };
+    CHECK_OK(tl_file_read(CORPUS "/hub/listing.json", 1 << 20, &listing, &err), err);
+    CHECK_OK(tl_hub_listing_parse(&l, listing.data, listing.size, "listing.json", &err), err);
+    CHECK(l.n > 5);
+    tl_hub_listing_reset(&l);
+    tl_buf_reset(&listing);
     fuzz_begin();
     static const struct {
         const char *seed, *name;
@@ -122,4 +134,4 @@ TEST(a_seed_of_each_kind_is_taken)
 RUN_TESTS(CASE(safetensors_of_strangers_do_no_harm), CASE(tokenizers_of_strangers_do_no_harm),
           CASE(configs_of_strangers_do_no_harm), CASE(tasks_of_strangers_do_no_harm),
           CASE(adapters_of_strangers_do_no_harm), CASE(gguf_files_of_strangers_do_no_harm),
-          CASE(a_seed_of_each_kind_is_taken))
+          CASE(hubs_of_strangers_do_no_harm), CASE(a_seed_of_each_kind_is_taken))

@@ -10,6 +10,8 @@
 
 #include "base/log.h"
 #include "io/gguf.h"
+#include "io/http_answer.h"
+#include "io/hub.h"
 #include "io/safetensors.h"
 #include "model/adapter.h"
 #include "model/model_gguf.h"
@@ -173,16 +175,68 @@ static inline void fuzz_adapter(const uint8_t *bytes, size_t size)
     if (tl_adapter_load(&a, fuzz_base, scratch_dir, NULL) == 0) tl_adapter_release(a);
 }
 
+/* Headers, line by line as they come: what is kept of them is printable, and what an ETag names is a file's name. */
+static inline void fuzz_head(const char *bytes, size_t size)
+{
+    tl_http_answer a = { 0 };
+    tl_head h = { 0 };
+    char etag[65];
+    tl_head_begin(&h, &a);
+    while (size) {
+        const char *end = memchr(bytes, '\n', size);
+        size_t n = end ? (size_t)(end - bytes) + 1 : size;
+        if (!tl_head_line(&h, bytes, n)) break;
+        bytes += n;
+        size -= n;
+    }
+    fuzz_check(!h.range_good || (h.range_first <= h.range_last && h.range_last < SIZE_MAX / 2));
+    fuzz_check(!h.range_good || !h.range_total_said || h.range_last < h.range_total);
+    const char *const kept[] = { a.etag, a.linked_etag, a.linked_size, a.commit, a.error_code, a.error_message };
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+        for (const char *p = kept[i]; *p; p++) fuzz_check(*p >= ' ' && *p <= '~');
+        if (tl_hub_etag(etag, kept[i])) fuzz_check(strspn(etag, "0123456789abcdef") == strlen(etag));
+    }
+}
+
+/* The listing of a hub; where the bytes begin as an answer of HTTP does, its headers. */
+static inline void fuzz_hub(const uint8_t *bytes, size_t size)
+{
+    tl_hub_listing l = { 0 };
+    if (size > 5 && memcmp(bytes, "HTTP/", 5) == 0) {
+        fuzz_head((const char *)bytes, size);
+        return;
+    }
+    if (tl_hub_listing_parse(&l, (const char *)bytes, size, "listing", NULL) < 0) return;
+    fuzz_check(strlen(l.sha) == 40 && strspn(l.sha, "0123456789abcdef") == 40);
+    for (int i = 0; i < l.n; i++) { /* a name is a path that goes down, and an address has no room for it to escape */
+        const char *name = l.names[i];
+        tl_buf url = tl_buf_make(8000);
+        fuzz_check(name[0] && name[0] != '/' && strncmp(name, "../", 3) != 0 && !strstr(name, "/../"));
+        fuzz_check(strlen(name) <= TL_HUB_NAME_MAX && name[strlen(name) - 1] != '/' && strcmp(name, "..") != 0);
+        tl_hub_choose(name, NULL, NULL);
+        tl_hub_choose(name, "*.json,a?[b-d]*", "*x");
+        fuzz_check(tl_hub_file_url(&url, "http://h", "o/n", l.sha, name, NULL) == 0);
+        static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~:/%";
+        fuzz_check(strspn(url.data, plain) == url.size);
+        tl_buf_reset(&url);
+    }
+    tl_hub_listing_reset(&l);
+}
+
 static const struct {
     const char *name; /* of its folder in tests/fuzz/corpus too */
     void (*run)(const uint8_t *bytes, size_t size);
 } fuzz_targets[] = {
-    { "safetensors", fuzz_safetensors }, { "tokenizer", fuzz_tokenizer },
-    { "config", fuzz_config },           { "task", fuzz_task },
-    { "adapter", fuzz_adapter },         { "gguf", fuzz_gguf },
+    { "safetensors", fuzz_safetensors },
+    { "tokenizer", fuzz_tokenizer },
+    { "config", fuzz_config },
+    { "task", fuzz_task },
+    { "adapter", fuzz_adapter },
+    { "gguf", fuzz_gguf },
+    { "hub", fuzz_hub },
 };
 enum {
-    FUZZ_TARGETS = 6
+    FUZZ_TARGETS = 7
 };
 
 #endif

@@ -18,7 +18,7 @@ void TL_CPU(layernorm)(tl_stream *, float *, float *, float *, const float *, co
                        float);
 void TL_CPU(layernorm_back)(tl_stream *, float *, float *, float *, const float *, const float *, const float *,
                             const float *, const float *, int, int);
-void TL_CPU(rope)(tl_stream *, float *, const int *, const float *, const float *, int, int, int, bool);
+void TL_CPU(rope)(tl_stream *, float *, const int *, const float *, const float *, int, int, int, int, bool);
 void TL_CPU(kv_write)(tl_stream *, const tl_attention *, const float *, const float *);
 void TL_CPU(attention)(tl_stream *, const tl_attention *, float *, float *, const float *);
 void TL_CPU(attention_back)(tl_stream *, const tl_attention *, float *, float *, float *, const float *, const float *,
@@ -27,11 +27,16 @@ void TL_CPU(swiglu)(tl_stream *, float *, const float *, const float *, size_t);
 void TL_CPU(swiglu_back)(tl_stream *, float *, float *, float *, const float *, const float *, const float *, size_t);
 void TL_CPU(gelu)(tl_stream *, float *, const float *, size_t);
 void TL_CPU(gelu_back)(tl_stream *, float *, float *, const float *, const float *, size_t);
+void TL_CPU(geglu)(tl_stream *, float *, const float *, const float *, size_t);
+void TL_CPU(geglu_back)(tl_stream *, float *, float *, float *, const float *, const float *, const float *, size_t);
+void TL_CPU(gelu_exact)(tl_stream *, float *, const float *, size_t);
+void TL_CPU(gelu_exact_back)(tl_stream *, float *, float *, const float *, const float *, size_t);
 void TL_CPU(scale)(tl_stream *, float *, float, size_t);
 void TL_CPU(add)(tl_stream *, float *, const float *, float, size_t);
 void TL_CPU(embed)(tl_stream *, float *, tl_matrix, const int *, int, int, bool);
 void TL_CPU(embed_back)(tl_stream *, float *, const float *, const int *, int, int);
-void TL_CPU(cross_entropy)(tl_stream *, float *, float *, const int *, const float *, int, int);
+void TL_CPU(softcap)(tl_stream *, float *, float, size_t);
+void TL_CPU(cross_entropy)(tl_stream *, float *, float *, const int *, const float *, int, int, float);
 void TL_CPU(log_prob)(tl_stream *, float *, const float *, const int *, int, int);
 void TL_CPU(adamw)(tl_stream *, const tl_adamw *, const tl_adamw_step *);
 double TL_CPU(sum_squares)(tl_stream *, const void *, tl_dtype, size_t);

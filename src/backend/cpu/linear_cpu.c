@@ -235,18 +235,28 @@ static void abreast(tl_stream *s, const product *list, int count, bool by_rows, 
 }
 
 #ifdef __AVX512F__
+/* Take the next columns of `all`: an eighth of a thread's share of what is left, so that reading runs on in long
+ * stretches and yet all threads end together.  How many were taken before; step: how many these are. */
+static int take_some(int *taken, int all, int *step)
+{
+    const int threads = omp_get_num_threads();
+    int from = __atomic_load_n(taken, __ATOMIC_RELAXED);
+    do {
+        *step = from < all ? up(all - from, 8 * threads) : 1;
+    } while (!__atomic_compare_exchange_n(taken, &from, from + *step, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    return from;
+}
+
 /* The same for few rows: some columns at a time, by whoever is free. */
 static void few(tl_stream *s, const product *list, int count, int *taken)
 {
     uint32_t *x = (uint32_t *)(void *)(s->scratch + (size_t)omp_get_thread_num() * s->scratch_each);
     const int wide = few_wide(&list[0]);
-    int all = 0;
+    int all = 0, step;
     for (int i = 0; i < count; i++) all += up(list[i].N, wide);
-    const int step = up(all, 16 * omp_get_num_threads());
     few_pack(x, &list[0]);
-    for (;;) {
-        int from = __atomic_fetch_add(taken, step, __ATOMIC_RELAXED), to = from + step;
-        if (from >= all) break;
+    for (int from; (from = take_some(taken, all, &step)) < all;) {
+        int to = from + step;
         for (int i = 0; i < count && to > 0; i++) {
             const product *p = &list[i];
             const int n0 = from > 0 ? from * wide : 0, n1 = to * wide < p->N ? to * wide : p->N;

@@ -42,34 +42,30 @@ static void few_pack(uint32_t *out, const product *p)
         pack_turned(out, (size_t)p->M, p->a, TL_DTYPE_F32, 0, (size_t)p->lda, p->M, p->K, few_words(p), pairs, narrow);
 }
 
-/* Sums m0 .. m0+M-1 of nr <= 16 columns from n0 on: where they start, and where they end up. */
-static inline __attribute__((always_inline)) void few_begin(vf *sum, int M, const product *p, int m0, int n0, int nr)
+/* Sums m0 .. m0+M-1 of nr <= 16 columns from n0 on: where they start, and where they end up.  Called once for a whole
+ * chain along k, so they are functions, and `sum` lies in memory. */
+static __attribute__((noinline)) void few_begin(vf *sum, int M, const product *p, int m0, int n0, int nr)
 {
     const __mmask16 mask = mask16(nr);
     if (!p->from) {
-#pragma GCC unroll 8
         for (int m = 0; m < M; m++) sum[m] = vf_set(0);
     } else if (!p->c_turned) {
-#pragma GCC unroll 8
         for (int m = 0; m < M; m++)
             sum[m] = _mm512_maskz_loadu_ps(mask, p->from + (size_t)(m0 + m) * (size_t)p->N + (size_t)n0);
     } else {
         __m512i r[16];
-#pragma GCC unroll 16
         for (int i = 0; i < 16; i++)
             r[i] = i < nr ? _mm512_maskz_loadu_epi32(mask16(M), p->from + (size_t)(n0 + i) * (size_t)p->M + (size_t)m0)
                           : _mm512_setzero_si512();
         transpose(r);
-#pragma GCC unroll 8
         for (int m = 0; m < M; m++) sum[m] = vf_of(r[m]);
     }
 }
 
-static inline __attribute__((always_inline)) void few_end(vf *sum, int M, const product *p, int m0, int n0, int nr)
+static __attribute__((noinline)) void few_end(vf *sum, int M, const product *p, int m0, int n0, int nr)
 {
     const __mmask16 mask = mask16(nr);
     if (!p->c_turned) {
-#pragma GCC unroll 8
         for (int m = 0; m < M; m++) {
             if (p->bias) sum[m] += _mm512_maskz_loadu_ps(mask, p->bias + n0);
             _mm512_mask_storeu_ps(p->c + (size_t)(m0 + m) * (size_t)p->N + (size_t)n0, mask, sum[m]);
@@ -77,11 +73,19 @@ static inline __attribute__((always_inline)) void few_end(vf *sum, int M, const 
         return;
     }
     __m512i r[16];
-#pragma GCC unroll 16
-    for (int i = 0; i < 16; i++) r[i] = i < M ? vi_of(sum[i < M ? i : 0]) : _mm512_setzero_si512();
+    for (int i = 0; i < 16; i++) r[i] = i < M ? vi_of(sum[i]) : _mm512_setzero_si512();
     transpose(r);
     for (int i = 0; i < nr; i++)
         _mm512_mask_storeu_epi32(p->c + (size_t)(n0 + i) * (size_t)p->M + (size_t)m0, mask16(M), r[i]);
+}
+
+/* The last words, or columns, of a matrix turned: rare, so one function for all. */
+static __attribute__((noinline)) void turned_part(__m512i *r, const product *p, bool pairs, size_t from, int rows,
+                                                  int left)
+{
+    const int most = 16 * each_of(pairs);
+    turned(r, p->b, p->b_type, from, (size_t)p->ldb, rows, left < most ? left : most, pairs,
+           p->precision == TL_PRECISION_BF16);
 }
 
 static inline __attribute__((always_inline)) vf few_step(vf sum, bool pairs, uint32_t a, __m512i b)
@@ -95,79 +99,86 @@ static inline __attribute__((always_inline)) void few_turned(int M, bool pairs, 
                                                              const uint32_t *x, int m0, int n0, int nr)
 {
     const bool narrow = p->precision == TL_PRECISION_BF16;
-    const int each = each_of(pairs), words = few_words(p);
+    const int each = each_of(pairs), words = few_words(p), whole = nr == 16 ? p->K / each / 16 * 16 : 0;
     const size_t wide = type == TL_DTYPE_BF16 ? 2 : 4, ld = (size_t)p->ldb, row = ld * wide;
-    const size_t first = (size_t)n0 * ld, step = 16 * (size_t)each * wide;
-    const size_t M_all = (size_t)p->M;
+    const size_t first = (size_t)n0 * ld, step = 16 * (size_t)each * wide, stride = (size_t)p->M;
     const char *near = (const char *)p->b + first * wide;
-    vf sum[FEW];
-    __m512i r[16];
-    few_begin(sum, M, p, m0, n0, nr);
-    for (int w = 0; w < words; w += 16) {
+    vf ends[FEW], sum[FEW];
+    few_begin(ends, M, p, m0, n0, nr);
+#pragma GCC unroll 8
+    for (int m = 0; m < M; m++) sum[m] = ends[m];
+    x += m0;
+    for (int w = 0; w < whole; w += 16) {
         const size_t here = (size_t)w / 16 * step;
         const char *next = near + here + AHEAD + (here + AHEAD < row ? 0 : 15 * row); /* the row's, or 16 rows on */
-        const int left = p->K - w * each;
+        __m512i r[16];
 #pragma GCC unroll 16
         for (int i = 0; i < 16; i++) {
             _mm_prefetch(next + (size_t)i * row, _MM_HINT_T0);
             if (step > 64) _mm_prefetch(next + (size_t)i * row + 64, _MM_HINT_T0);
         }
-        if (nr == 16 && left >= 16 * each)
-            turned(r, p->b, type, first + (size_t)(w * each), ld, 16, 16 * each, pairs, narrow);
-        else
-            turned(r, p->b, type, first + (size_t)(w * each), ld, nr, left < 16 * each ? left : 16 * each, pairs,
-                   narrow);
-        const int stop = words - w;
+        turned(r, p->b, type, first + (size_t)(w * each), ld, 16, 16 * each, pairs, narrow);
 #pragma GCC unroll 16
-        for (int i = 0; i < 16; i++) {
-            if (i >= stop) break;
+        for (int i = 0; i < 16; i++, x += stride)
 #pragma GCC unroll 8
-            for (int m = 0; m < M; m++)
-                sum[m] = few_step(sum[m], pairs, x[(size_t)(w + i) * M_all + (size_t)(m0 + m)], r[i]);
-        }
+            for (int m = 0; m < M; m++) sum[m] = few_step(sum[m], pairs, x[m], r[i]);
     }
-    few_end(sum, M, p, m0, n0, nr);
+    for (int w = whole; w < words; w += 16) {
+        __m512i part[16];
+        turned_part(part, p, pairs, first + (size_t)(w * each), nr, p->K - w * each);
+        for (int i = 0; i < 16 && w + i < words; i++, x += stride)
+#pragma GCC unroll 8
+            for (int m = 0; m < M; m++) sum[m] = few_step(sum[m], pairs, x[m], part[i]);
+    }
+#pragma GCC unroll 8
+    for (int m = 0; m < M; m++) ends[m] = sum[m];
+    few_end(ends, M, p, m0, n0, nr);
 }
 
-/* 2 x 16 columns of a matrix that lies by k. */
-static inline __attribute__((always_inline)) void few_across(int M, bool pairs, tl_dtype type, const product *p,
-                                                             const uint32_t *x, int m0, int n0, int nr)
+/* 2 x 16 columns of a matrix that lies by k, which is f32: activations and gradients. */
+static inline __attribute__((always_inline)) void few_across(int M, bool pairs, const product *p, const uint32_t *x,
+                                                             int m0, int n0, int nr)
 {
     enum {
         STEPS = 16
     };
     const bool narrow = p->precision == TL_PRECISION_BF16;
     const int each = each_of(pairs), words = few_words(p), low = nr < 16 ? nr : 16, high = nr - low;
-    const size_t wide = type == TL_DTYPE_BF16 ? 2 : 4, ld = (size_t)p->ldb;
-    vf sum[2][FEW];
-    few_begin(sum[0], M, p, m0, n0, low);
-    few_begin(sum[1], M, p, m0, n0 + 16, high);
+    const size_t ld = (size_t)p->ldb;
+    vf ends[2][FEW], sum[2][FEW];
+    few_begin(ends[0], M, p, m0, n0, low);
+    few_begin(ends[1], M, p, m0, n0 + 16, high);
+#pragma GCC unroll 8
+    for (int m = 0; m < M; m++) {
+        sum[0][m] = ends[0][m];
+        sum[1][m] = ends[1][m];
+    }
+    x += m0;
     for (int w = 0; w < words; w++, x += p->M) {
         const size_t at = (size_t)w * (size_t)each * ld + (size_t)n0;
-        const char *next = (const char *)p->b + (at + (size_t)(STEPS * each) * ld) * wide;
-        for (int i = 0; i < each; i++, next += ld * wide) {
-            _mm_prefetch(next, _MM_HINT_T0);
-            _mm_prefetch(next + 64, _MM_HINT_T0);
+        const float *next = (const float *)p->b + at + (size_t)(STEPS * each) * ld;
+        for (int i = 0; i < each; i++, next += ld) {
+            _mm_prefetch((const char *)next, _MM_HINT_T0);
+            _mm_prefetch((const char *)(next + 16), _MM_HINT_T0);
         }
         const bool odd = (w + 1) * each <= p->K;
-        __m512i b0, b1 = _mm512_setzero_si512();
-        if (high == 16 && odd) {
-            b0 = pairs ? pairs_across(p->b, type, at, ld, 16, true) : floats_of(p->b, type, at, 16, narrow);
-            b1 = pairs ? pairs_across(p->b, type, at + 16, ld, 16, true) : floats_of(p->b, type, at + 16, 16, narrow);
-        } else {
-            b0 = pairs ? pairs_across(p->b, type, at, ld, low, odd) : floats_of(p->b, type, at, low, narrow);
-            if (high > 0)
-                b1 = pairs ? pairs_across(p->b, type, at + 16, ld, high, odd)
-                           : floats_of(p->b, type, at + 16, high, narrow);
-        }
+        __m512i b0 =
+            pairs ? pairs_across(p->b, TL_DTYPE_F32, at, ld, low, odd) : floats_of(p->b, TL_DTYPE_F32, at, low, narrow);
+        __m512i b1 = pairs ? pairs_across(p->b, TL_DTYPE_F32, at + 16, ld, high, odd)
+                           : floats_of(p->b, TL_DTYPE_F32, at + 16, high, narrow);
 #pragma GCC unroll 8
         for (int m = 0; m < M; m++) {
-            sum[0][m] = few_step(sum[0][m], pairs, x[m0 + m], b0);
-            sum[1][m] = few_step(sum[1][m], pairs, x[m0 + m], b1);
+            sum[0][m] = few_step(sum[0][m], pairs, x[m], b0);
+            sum[1][m] = few_step(sum[1][m], pairs, x[m], b1);
         }
     }
-    few_end(sum[0], M, p, m0, n0, low);
-    few_end(sum[1], M, p, m0, n0 + 16, high);
+#pragma GCC unroll 8
+    for (int m = 0; m < M; m++) {
+        ends[0][m] = sum[0][m];
+        ends[1][m] = sum[1][m];
+    }
+    few_end(ends[0], M, p, m0, n0, low);
+    few_end(ends[1], M, p, m0, n0 + 16, high);
 }
 
 /* Columns that a call takes. */
@@ -176,29 +187,24 @@ static inline int few_wide(const product *p)
     return p->b_by_k ? 32 : 16;
 }
 
-static inline __attribute__((always_inline)) void few_as(int M, bool pairs, tl_dtype type, const product *p,
-                                                         const uint32_t *x, int m0, int n0, int nr)
-{
-    if (p->b_by_k)
-        few_across(M, pairs, type, p, x, m0, n0, nr);
-    else
-        few_turned(M, pairs, type, p, x, m0, n0, nr);
-}
-
 typedef void few_fn(const product *p, const uint32_t *x, int m0, int n0, int nr);
 
 #define TL_FEW_OF(M)                                                                                                   \
     static void few_##M(const product *p, const uint32_t *x, int m0, int n0, int nr)                                   \
     {                                                                                                                  \
         const bool bf16 = p->b_type == TL_DTYPE_BF16;                                                                  \
-        if (in_pairs(p) && bf16)                                                                                       \
-            few_as(M, true, TL_DTYPE_BF16, p, x, m0, n0, nr);                                                          \
+        if (p->b_by_k && in_pairs(p))                                                                                  \
+            few_across(M, true, p, x, m0, n0, nr);                                                                     \
+        else if (p->b_by_k)                                                                                            \
+            few_across(M, false, p, x, m0, n0, nr);                                                                    \
+        else if (in_pairs(p) && bf16)                                                                                  \
+            few_turned(M, true, TL_DTYPE_BF16, p, x, m0, n0, nr);                                                      \
         else if (in_pairs(p))                                                                                          \
-            few_as(M, true, TL_DTYPE_F32, p, x, m0, n0, nr);                                                           \
+            few_turned(M, true, TL_DTYPE_F32, p, x, m0, n0, nr);                                                       \
         else if (bf16)                                                                                                 \
-            few_as(M, false, TL_DTYPE_BF16, p, x, m0, n0, nr);                                                         \
+            few_turned(M, false, TL_DTYPE_BF16, p, x, m0, n0, nr);                                                     \
         else                                                                                                           \
-            few_as(M, false, TL_DTYPE_F32, p, x, m0, n0, nr);                                                          \
+            few_turned(M, false, TL_DTYPE_F32, p, x, m0, n0, nr);                                                      \
     }
 TL_FEW_OF(1)
 TL_FEW_OF(2)
@@ -225,7 +231,7 @@ static void few_columns(const product *p, const uint32_t *x, int n0, int n1)
 static inline bool few_rows(const product *p)
 {
     const int most = p->c_turned || p->a_by_k ? FEW_MOST : FEW;
-    return p->M <= most && !(AMX && in_pairs(p)) &&
+    return p->M <= most && !(AMX && in_pairs(p)) && !(p->b_by_k && p->b_type != TL_DTYPE_F32) &&
            ((size_t)few_words(p) * (size_t)p->M + 16) * 4 <= TL_PRODUCT_SCRATCH;
 }
 

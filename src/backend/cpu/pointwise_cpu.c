@@ -2,7 +2,10 @@
  *
  *     swiglu  y = g s(g) u                 dg = dy u s(g) (1 + g (1 - s(g))),  du = dy g s(g)       s(g) = 1/(1+e^-g)
  *     gelu    y = x/2 (1 + tanh(a))        dx = dy (1/2 (1 + tanh a) + x/2 (1 - tanh^2 a) a')
- *             a = sqrt(2/pi) (x + 0.044715 x^3),  tanh a = 1 - 2/(e^2a + 1) */
+ *             a = sqrt(2/pi) (x + 0.044715 x^3),  tanh a = 1 - 2/(e^2a + 1)
+ *     geglu   y = gelu(g) u                dg = dy u gelu'(g),  du = dy gelu(g)
+ *     exact   y = x P(x) = max(x, 0) - |x| q(|x|)           dx = dy (P(x) + x e^(-x^2/2) / sqrt(2 pi))
+ *             P(x) the normal distribution, q(x) = P(-x) its tail */
 #include "backend/cpu/cpu.h"
 
 #include <omp.h>
@@ -64,6 +67,12 @@ static inline vf gelu_tanh(vf x)
     return vf_set(1) - vf_set(2) / (vf_exp(a + a) + vf_set(1));
 }
 
+static inline vf gelu_slope(vf x, vf t) /* t = gelu_tanh(x) */
+{
+    vf slope = vf_set(0.7978845608028654f) * (vf_set(1) + vf_set(3 * 0.044715f) * x * x);
+    return vf_set(0.5f) * (vf_set(1) + t) + vf_set(0.5f) * x * (vf_set(1) - t * t) * slope;
+}
+
 void TL_CPU(gelu)(tl_stream *s, float *y, const float *x, size_t n)
 {
     EACH_VECTOR(s, n, i, c, {
@@ -77,10 +86,78 @@ void TL_CPU(gelu_back)(tl_stream *s, float *y, float *dx, const float *dy, const
     EACH_VECTOR(s, n, i, c, {
         vf v = get(x + i, c);
         vf t = gelu_tanh(v);
-        vf slope = vf_set(0.7978845608028654f) * (vf_set(1) + vf_set(3 * 0.044715f) * v * v);
-        vf d = vf_set(0.5f) * (vf_set(1) + t) + vf_set(0.5f) * v * (vf_set(1) - t * t) * slope;
-        d = get(dy + i, c) * d;
+        vf d = get(dy + i, c) * gelu_slope(v, t);
         put(y + i, vf_set(0.5f) * v * (vf_set(1) + t), c);
+        put(dx + i, d, c);
+    })
+}
+
+void TL_CPU(geglu)(tl_stream *s, float *y, const float *gate, const float *up, size_t n)
+{
+    EACH_VECTOR(s, n, i, c, {
+        vf g = get(gate + i, c);
+        put(y + i, vf_set(0.5f) * g * (vf_set(1) + gelu_tanh(g)) * get(up + i, c), c);
+    })
+}
+
+void TL_CPU(geglu_back)(tl_stream *s, float *y, float *dgate, float *dup, const float *dy, const float *gate,
+                        const float *up, size_t n)
+{
+    EACH_VECTOR(s, n, i, c, {
+        vf g = get(gate + i, c);
+        vf u = get(up + i, c);
+        vf d = get(dy + i, c);
+        vf t = gelu_tanh(g);
+        vf bent = vf_set(0.5f) * g * (vf_set(1) + t);
+        put(y + i, bent * u, c);
+        put(dup + i, d * bent, c);
+        put(dgate + i, d * u * gelu_slope(g, t), c);
+    })
+}
+
+static inline vf magnitude(vf x)
+{
+    return vf_max(-x, x); /* the number second: a NaN stays one */
+}
+
+/* The normal distribution's tail beyond x >= 0: e^(-x^2/2), given as bell, times a polynomial in 1 / (1 + 0.35 x).  Its
+ * coefficients are a least-squares fit that levels the relative error, below 3e-7 with this arithmetic for x up to 14.
+ */
+static inline vf tail(vf x, vf bell)
+{
+    vf t = vf_set(1) / vf_fma(vf_set(0.35f), x, vf_set(1));
+    vf p = vf_set(-0.02914596f);
+    p = vf_fma(p, t, vf_set(0.14397184f));
+    p = vf_fma(p, t, vf_set(-0.25571454f));
+    p = vf_fma(p, t, vf_set(0.15917448f));
+    p = vf_fma(p, t, vf_set(-0.02311004f));
+    p = vf_fma(p, t, vf_set(0.10550809f));
+    p = vf_fma(p, t, vf_set(0.11983285f));
+    p = vf_fma(p, t, vf_set(0.13986187f));
+    p = vf_fma(p, t, vf_set(0.13962140f));
+    return p * t * bell;
+}
+
+void TL_CPU(gelu_exact)(tl_stream *s, float *y, const float *x, size_t n)
+{
+    EACH_VECTOR(s, n, i, c, {
+        vf v = get(x + i, c);
+        vf a = magnitude(v);
+        put(y + i, vf_max(vf_set(0), v) - a * tail(a, vf_exp(vf_set(-0.5f) * v * v)), c);
+    })
+}
+
+void TL_CPU(gelu_exact_back)(tl_stream *s, float *y, float *dx, const float *dy, const float *x, size_t n)
+{
+    EACH_VECTOR(s, n, i, c, {
+        vf v = get(x + i, c);
+        vf a = magnitude(v);
+        vf bell = vf_exp(vf_set(-0.5f) * v * v);
+        vf q = tail(a, bell);
+        vf sign = v / (a + vf_set(1e-30f));
+        vf below = vf_fma(sign, vf_set(0.5f) - q, vf_set(0.5f)); /* P(x) */
+        vf d = get(dy + i, c) * vf_fma(v, bell * vf_set(0.3989422804014327f), below);
+        put(y + i, vf_max(vf_set(0), v) - a * q, c);
         put(dx + i, d, c);
     })
 }
@@ -96,9 +173,9 @@ void TL_CPU(add)(tl_stream *s, float *y, const float *x, float a, size_t n)
 }
 
 void TL_CPU(rope)(tl_stream *s, float *x, const int *positions, const float *cos, const float *sin, int N, int heads,
-                  int h, bool inverse)
+                  int h, int w, bool inverse)
 {
-    int half = h / 2;
+    int half = w / 2;
     float sign = inverse ? -1.0f : 1.0f;
 #pragma omp parallel for num_threads(s->threads) schedule(static) if (WORTH(s, (size_t)N * (size_t)heads * (size_t)h))
     for (int n = 0; n < N; n++) {
@@ -106,9 +183,9 @@ void TL_CPU(rope)(tl_stream *s, float *x, const int *positions, const float *cos
         for (int j = 0; j < heads; j++) {
             float *a = x + ((size_t)n * (size_t)heads + (size_t)j) * (size_t)h, *b = a + half;
             for (int i = 0; i < half; i++) {
-                float u = a[i], v = b[i], w = sign * t[i];
-                a[i] = u * c[i] - v * w;
-                b[i] = v * c[i] + u * w;
+                float u = a[i], v = b[i], z = sign * t[i];
+                a[i] = u * c[i] - v * z;
+                b[i] = v * c[i] + u * z;
             }
         }
     }

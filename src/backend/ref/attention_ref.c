@@ -16,9 +16,9 @@
 #include <string.h>
 
 void tl_ref_rope(tl_stream *s, float *x, const int *positions, const float *cosines, const float *sines, int N,
-                 int heads, int h, bool inverse)
+                 int heads, int h, int w, bool inverse)
 {
-    int half = h / 2;
+    int half = w / 2;
 #pragma omp parallel for num_threads(s->threads) schedule(static)
     for (int n = 0; n < N; n++) {
         const float *c = cosines + (size_t)positions[n] * (size_t)half,

@@ -3,7 +3,9 @@
  *
  *     silu(x) = x sigmoid(x)                       silu'(x) = sigmoid(x) (1 + x (1 - sigmoid(x)))
  *     gelu(x) = x/2 (1 + tanh u(x))                gelu'(x) = (1 + tanh u)/2 + x/2 (1 - tanh^2 u) u'(x)
- *     u(x) = sqrt(2/pi) (x + 0.044715 x^3)         u'(x) = sqrt(2/pi) (1 + 3 0.044715 x^2) */
+ *     u(x) = sqrt(2/pi) (x + 0.044715 x^3)         u'(x) = sqrt(2/pi) (1 + 3 0.044715 x^2)
+ *     exact(x) = x P(x)                            exact'(x) = P(x) + x exp(-x^2/2) / sqrt(2 pi)
+ *     P(x) = (1 + erf(x / sqrt 2)) / 2 */
 #include "backend/ref/ref.h"
 
 #include <assert.h>
@@ -61,6 +63,49 @@ void tl_ref_gelu_back(tl_stream *s, float *y, float *dx, const float *dy, const 
         float du = root_2_over_pi * (1.0f + 3.0f * cubic * v * v);
         y[i] = 0.5f * v * (1.0f + t);
         dx[i] = d * (0.5f * (1.0f + t) + 0.5f * v * (1.0f - t * t) * du);
+    }
+}
+
+void tl_ref_geglu(tl_stream *s, float *y, const float *gate, const float *up, size_t n)
+{
+#pragma omp parallel for num_threads(s->threads) schedule(static)
+    for (size_t i = 0; i < n; i++) {
+        float x = gate[i], t = tanhf(root_2_over_pi * (x + cubic * x * x * x));
+        y[i] = 0.5f * x * (1.0f + t) * up[i];
+    }
+}
+
+void tl_ref_geglu_back(tl_stream *s, float *y, float *dgate, float *dup, const float *dy, const float *gate,
+                       const float *up, size_t n)
+{
+#pragma omp parallel for num_threads(s->threads) schedule(static)
+    for (size_t i = 0; i < n; i++) {
+        float x = gate[i], u = up[i], d = dy[i], t = tanhf(root_2_over_pi * (x + cubic * x * x * x));
+        float du = root_2_over_pi * (1.0f + 3.0f * cubic * x * x), bent = 0.5f * x * (1.0f + t);
+        y[i] = bent * u;
+        dgate[i] = d * u * (0.5f * (1.0f + t) + 0.5f * x * (1.0f - t * t) * du);
+        dup[i] = d * bent;
+    }
+}
+
+static float normal_below(float x)
+{
+    return 0.5f * erfcf(-x * 0.70710678f); /* erfc: 1 + erf would lose the digits of the lower tail */
+}
+
+void tl_ref_gelu_exact(tl_stream *s, float *y, const float *x, size_t n)
+{
+#pragma omp parallel for num_threads(s->threads) schedule(static)
+    for (size_t i = 0; i < n; i++) y[i] = x[i] * normal_below(x[i]);
+}
+
+void tl_ref_gelu_exact_back(tl_stream *s, float *y, float *dx, const float *dy, const float *x, size_t n)
+{
+#pragma omp parallel for num_threads(s->threads) schedule(static)
+    for (size_t i = 0; i < n; i++) {
+        float v = x[i], d = dy[i], below = normal_below(v);
+        y[i] = v * below;
+        dx[i] = d * (below + v * 0.3989422804f * expf(-0.5f * v * v));
     }
 }
 

@@ -42,7 +42,7 @@ void tl_ref_layernorm_back(tl_stream *s, float *dx, float *dg, float *db, const 
 
 /* attention_ref.c */
 void tl_ref_rope(tl_stream *s, float *x, const int *positions, const float *cosines, const float *sines, int N,
-                 int heads, int h, bool inverse);
+                 int heads, int h, int w, bool inverse);
 void tl_ref_kv_write(tl_stream *s, const tl_attention *a, const float *k, const float *v);
 void tl_ref_attention(tl_stream *s, const tl_attention *a, float *o, float *lse, const float *q);
 void tl_ref_attention_back(tl_stream *s, const tl_attention *a, float *dq, float *dk, float *dv, const float *dout,
@@ -55,14 +55,20 @@ void tl_ref_swiglu_back(tl_stream *s, float *y, float *dgate, float *dup, const 
                         const float *up, size_t n);
 void tl_ref_gelu(tl_stream *s, float *y, const float *x, size_t n);
 void tl_ref_gelu_back(tl_stream *s, float *y, float *dx, const float *dy, const float *x, size_t n);
+void tl_ref_geglu(tl_stream *s, float *y, const float *gate, const float *up, size_t n);
+void tl_ref_geglu_back(tl_stream *s, float *y, float *dgate, float *dup, const float *dy, const float *gate,
+                       const float *up, size_t n);
+void tl_ref_gelu_exact(tl_stream *s, float *y, const float *x, size_t n);
+void tl_ref_gelu_exact_back(tl_stream *s, float *y, float *dx, const float *dy, const float *x, size_t n);
 void tl_ref_scale(tl_stream *s, float *x, float a, size_t n);
 void tl_ref_add(tl_stream *s, float *y, const float *x, float a, size_t n);
 void tl_ref_embed(tl_stream *s, float *y, tl_matrix table, const int *ids, int N, int D, bool accumulate);
 void tl_ref_embed_back(tl_stream *s, float *dtable, const float *dy, const int *ids, int N, int D);
 
 /* loss_ref.c */
+void tl_ref_softcap(tl_stream *s, float *x, float cap, size_t n);
 void tl_ref_cross_entropy(tl_stream *s, float *loss, float *logits, const int *targets, const float *weights, int N,
-                          int V);
+                          int V, float cap);
 void tl_ref_log_prob(tl_stream *s, float *out, const float *logits, const int *targets, int N, int V);
 
 /* optimizer_ref.c */
