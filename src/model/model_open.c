@@ -91,41 +91,6 @@ static int check_stored(const loader *l, const tl_stored *t, const tl_group *g, 
     return check_type(l, t, g, err);
 }
 
-/* NaN and infinity are the numbers whose exponent is all ones. */
-static bool finite_f32(const uint32_t *x, size_t n)
-{
-    unsigned bad = 0; /* counted, not asked: a loop without an exit can become vectors */
-#pragma omp parallel for reduction(+ : bad)
-    for (size_t i = 0; i < n; i++) bad += (x[i] & 0x7f800000u) == 0x7f800000u;
-    return bad == 0;
-}
-
-static bool finite_16(const uint16_t *x, size_t n, uint16_t exponent)
-{
-    unsigned bad = 0;
-#pragma omp parallel for reduction(+ : bad)
-    for (size_t i = 0; i < n; i++) bad += (x[i] & exponent) == exponent;
-    return bad == 0;
-}
-
-static bool finite_blocks(const tl_stored *t)
-{
-    size_t size = tl_dtype_block_bytes(t->dtype), block = tl_dtype_block(t->dtype), n = t->bytes / size;
-    const char *x = t->data;
-    bool bad = false;
-#pragma omp parallel for reduction(|| : bad)
-    for (size_t i = 0; i < n; i++) bad = bad || !tl_block_finite(t->dtype, x + i * size, block);
-    return !bad;
-}
-
-bool tl_stored_finite(const tl_stored *t)
-{
-    if (tl_block_readable(t->dtype)) return finite_blocks(t);
-    size_t n = t->bytes / tl_dtype_size(t->dtype);
-    if (t->dtype == TL_DTYPE_F32) return finite_f32(t->data, n);
-    return finite_16(t->data, n, t->dtype == TL_DTYPE_BF16 ? 0x7f80u : 0x7c00u);
-}
-
 /* y[O, I] from columns start .. start+O-1 of x[I, all].  64 outputs at a time: their lines of y stay in L1 while x
  * is read row by row. */
 static void transpose(float *y, const tl_stored *t, size_t start, size_t O, size_t I, size_t all)
@@ -245,8 +210,6 @@ static int load_table(loader *l, const tl_name *name, const tl_weight_row *rows,
         if (!t) return tl_fail(err, TL_EFORMAT, "%s: tensor %s is missing", l->dir, stored);
         bool again = name->form == TL_FORM_STACKED && expert > 0; /* the first one has looked at all of it */
         if (l->measuring && !again) TL_TRY(check_stored(l, t, &g, err));
-        if (l->measuring && !again && !tl_stored_finite(t))
-            return tl_fail(err, TL_ENUMERIC, "%s: tensor %s holds NaN or infinity", l->dir, t->name);
         if (!l->measuring && !again) l->claimed[l->n_claimed++] = t;
         place(l, t, &g, expert);
     }
@@ -275,6 +238,14 @@ static int measure_copies(loader *l, size_t *bytes, tl_err *err)
     tl_arena_free(l->copies);
     l->copies = NULL;
     return rc;
+}
+
+/* While the claimed tensors are still in the order of the tables. */
+static int check_finite(const loader *l, tl_err *err)
+{
+    int bad = tl_stored_not_finite(l->claimed, (int)l->n_claimed);
+    if (bad < 0) return 0;
+    return tl_fail(err, TL_ENUMERIC, "%s: tensor %s holds NaN or infinity", l->dir, l->claimed[bad]->name);
 }
 
 static int compare_pointers(const void *a, const void *b)
@@ -335,6 +306,7 @@ static int load(loader *l, tl_err *err)
     l->claimed = calloc((size_t)stored_count(l) + 1, sizeof(*l->claimed));
     if (!l->claimed) return tl_fail(err, TL_ENOMEM, "%s: no memory to read it", l->dir);
     TL_TRY(load_tables(l, err));
+    TL_TRY(check_finite(l, err));
     TL_TRY(check_all_claimed(l, err));
     tl_model_tie(m);
     return tl_model_name(m, err);
