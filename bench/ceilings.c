@@ -126,7 +126,7 @@ static way way_of(tl_ceiling_kind kind)
     const tl_backend *b = NULL;
     const bool amx = tl_backend_pick(&b, NULL) == 0 && strcmp(b->name, "amx") == 0;
     __builtin_cpu_init();
-    if (amx && kind == TL_CEILING_BF16) return (way){ "tdpbf16ps", loop_amx, 4.0 * (LOOPS / 8) * 16 * 16 * 64 };
+    if (amx && kind == TL_CEILING_BF16) return (way){ "tdpbf16ps", loop_amx, LOOPS * (4.0 / 8) * 16 * 16 * 64 };
     if (amx || (b && strcmp(b->name, "avx512") == 0)) {
         if (kind == TL_CEILING_BF16) return (way){ "vdpbf16ps zmm", loop_bf16_wide, 2 * wide };
         if (kind == TL_CEILING_INT8 && __builtin_cpu_supports("avx512vnni"))

@@ -28,7 +28,7 @@
 
 #define PRODUCT(type, m, aim)                                                                                          \
     {                                                                                                                  \
-        .name = "product-" type "-m" #m, .unit = "GFLOP/s", .work = &tl_bench_product, .kind = type, .rows = m,        \
+        .name = "product-" type "-m" #m, .unit = "GFLOP/s", .work = &tl_bench_product, .kind = (type), .rows = (m),    \
         .target = {                                                                                                    \
             aim                                                                                                        \
         }                                                                                                              \
@@ -36,8 +36,8 @@
 
 #define TRAIN(text, what, form, b, t, other, aim, aim2)                                                                \
     {                                                                                                                  \
-        .name = "train-" text "-" #b "x" #t, .unit = "tokens/s", .work = &tl_bench_train, .shape = form, .kind = what, \
-        .rows = b, .length = t, .peer = other, .target = {                                                             \
+        .name = "train-" text "-" #b "x" #t, .unit = "tokens/s", .work = &tl_bench_train, .shape = (form),             \
+        .kind = (what), .rows = (b), .length = (t), .peer = (other), .target = {                                       \
             aim,                                                                                                       \
             aim2                                                                                                       \
         }                                                                                                              \
@@ -46,23 +46,23 @@
 #define LORA_STEP(b, t)                                                                                                \
     {                                                                                                                  \
         .name = "lora-step-of-full-" #b "x" #t, .unit = "of full's", .work = &tl_bench_lora_step, .shape = "135M",     \
-        .kind = "lora", .rows = b, .length = t, .less = true, .target = {                                              \
+        .kind = "lora", .rows = (b), .length = (t), .less = true, .target = {                                          \
             MOST(0.70)                                                                                                 \
         }                                                                                                              \
     }
 
 #define MEMORY(text, what, form, gb)                                                                                   \
     {                                                                                                                  \
-        .name = "memory-" text "-4x256", .unit = "GB", .work = &tl_bench_train_memory, .shape = form, .kind = what,    \
-        .rows = 4, .length = 256, .peer = TL_PEER_TORCH, .less = true, .target = {                                     \
+        .name = "memory-" text "-4x256", .unit = "GB", .work = &tl_bench_train_memory, .shape = (form),                \
+        .kind = (what), .rows = 4, .length = 256, .peer = TL_PEER_TORCH, .less = true, .target = {                     \
             MOST(gb)                                                                                                   \
         }                                                                                                              \
     }
 
 #define INFER(what, form, type, n, tokens, text, other, aim, aim2)                                                     \
     {                                                                                                                  \
-        .name = #what "-" form "-" text, .unit = "tokens/s", .work = &tl_bench_##what, .shape = form, .kind = type,    \
-        .rows = n, .length = tokens, .peer = other, .target = {                                                        \
+        .name = #what "-" form "-" text, .unit = "tokens/s", .work = &tl_bench_##what, .shape = (form),                \
+        .kind = (type), .rows = (n), .length = (tokens), .peer = (other), .target = {                                  \
             aim,                                                                                                       \
             aim2                                                                                                       \
         }                                                                                                              \

@@ -129,7 +129,7 @@ check "prompt writes over no directory of others" refused 2 "$task" prompt "$tas
 
 weights=adapter/adapter_model.safetensors
 check "train leaves the adapter that compare left" eval '
-    works train "$task" --model "$base" --method lora --seed 2 --output "$work/tuned" $tune &&
+    works train "$task" --model "$base" --method lora --seed 2 --output "$work/tuned" --curve "$work/curve" $tune &&
     cmp "$work/tuned/$weights" "$work/runs/lora/seed-2/variant/$weights"'
 check "with two threads too" eval '
     works train "$task" --model "$base" --method lora --seed 2 --output "$work/two" $tune --threads 2 &&
@@ -137,6 +137,9 @@ check "with two threads too" eval '
 check "full fine-tuning leaves weights and their tokenizer" eval '
     works train "$task" --model "$base" --method full --output "$work/whole" $tune &&
     [ -s "$work/whole/weights/model.safetensors" -a -s "$work/whole/weights/tokenizer.json" ]'
+check "a curve has a line for each step, the last with the validation loss" eval '
+    awk -F"[:,}]" "\$2 != NR || \$4 <= 0 { exit 1 } END { exit !(NR > 1) }" "$work/curve" &&
+    tail -1 "$work/curve" | grep -q "\"validation\": [0-9.]*}"'
 check "training without training is refused" refused 2 "few-shot trains nothing" train "$task" --model "$base" \
     --method few-shot --output "$work/no"
 check "train without --output is refused" refused 2 "--output DIR is wanted" train "$task" --model "$base"
