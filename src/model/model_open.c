@@ -261,10 +261,10 @@ static int measure_copies(loader *l, size_t *bytes, tl_err *err)
     return rc;
 }
 
-/* While the claimed tensors are still in the order of the tables. */
+/* While the claimed tensors are still in the order of the tables.  A base that will be quantized is not kept. */
 static int check_finite(const loader *l, tl_err *err)
 {
-    int bad = tl_stored_not_finite(l->claimed, (int)l->n_claimed);
+    int bad = tl_stored_not_finite(l->claimed, (int)l->n_claimed, l->scratch_floats > 0);
     if (bad < 0) return 0;
     return tl_fail(err, TL_ENUMERIC, "%s: tensor %s holds NaN or infinity", l->dir, l->claimed[bad]->name);
 }
