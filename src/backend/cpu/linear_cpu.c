@@ -248,35 +248,47 @@ static void abreast(tl_stream *s, const product *list, int count, bool by_rows, 
 }
 
 #ifdef __AVX512F__
-/* Take the next columns of `all`: an eighth of a thread's share of what is left, so that reading runs on in long
- * stretches and yet all threads end together.  How many were taken before; step: how many these are. */
-static int take_some(int *taken, int all, int *step)
+/* Take the next columns of a list: an eighth of a thread's share of what is left, so that reading runs on in long
+ * stretches and yet all threads end together; of one product.  False: nothing is left. */
+static bool take_part(few_part *part, const product *list, int count, int *taken)
 {
-    const int threads = omp_get_num_threads();
-    int from = __atomic_load_n(taken, __ATOMIC_RELAXED);
+    const int threads = omp_get_num_threads(), wide = few_wide(list);
+    int from = __atomic_load_n(taken, __ATOMIC_RELAXED), step;
     do {
-        *step = from < all ? up(all - from, 8 * threads) : 1;
-    } while (!__atomic_compare_exchange_n(taken, &from, from + *step, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
-    return from;
+        int at = from, all = 0;
+        part->p = NULL;
+        for (int i = 0; i < count; i++) {
+            const int parts = up(list[i].N, wide);
+            all += parts;
+            if (part->p) continue;
+            if (at < parts) {
+                part->p = &list[i];
+                part->n0 = at;
+                part->n1 = parts;
+            }
+            at -= parts;
+        }
+        if (!part->p) return false;
+        step = up(all - from, 8 * threads);
+        if (part->n1 - part->n0 < step) step = part->n1 - part->n0;
+    } while (!__atomic_compare_exchange_n(taken, &from, from + step, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    part->n1 = (part->n0 + step) * wide < part->p->N ? (part->n0 + step) * wide : part->p->N;
+    part->n0 *= wide;
+    return true;
 }
 
-/* The same for few rows: some columns at a time, by whoever is free. */
+/* The same for few rows: some columns at a time, by whoever is free.  What comes after them is taken before they are
+ * read, so that its lines can be asked for. */
 static void few(tl_stream *s, const product *list, int count, int *taken)
 {
     uint32_t *x = (uint32_t *)(void *)(s->scratch + (size_t)omp_get_thread_num() * s->scratch_each);
-    const int wide = few_wide(&list[0]);
-    int all = 0, step;
-    for (int i = 0; i < count; i++) all += up(list[i].N, wide);
-    few_pack(x, &list[0]);
-    for (int from; (from = take_some(taken, all, &step)) < all;) {
-        int to = from + step;
-        for (int i = 0; i < count && to > 0; i++) {
-            const product *p = &list[i];
-            const int n0 = from > 0 ? from * wide : 0, n1 = to * wide < p->N ? to * wide : p->N;
-            if (n0 < n1) few_columns(p, x, n0, n1);
-            from -= up(p->N, wide);
-            to -= up(p->N, wide);
-        }
+    few_part part, next;
+    bool more = take_part(&part, list, count, taken);
+    if (more) few_pack(x, &list[0]);
+    while (more) {
+        more = take_part(&next, list, count, taken);
+        few_columns(&part, x, more ? &next : &part);
+        part = next;
     }
 }
 #endif
