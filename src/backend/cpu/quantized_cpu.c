@@ -307,10 +307,14 @@ void TL_CPU(linear_any)(tl_stream *s, const tl_product *list, int n, const float
         const bool whole_numbers = s->precision == TL_PRECISION_INT8 && tl_panels_known(list[i].w.dtype);
         for (next = i + 1; next < n; next++)
             if ((s->precision == TL_PRECISION_INT8 && tl_panels_known(list[next].w.dtype)) != whole_numbers) break;
-        if (whole_numbers)
-            linear_int8(s, list + i, next - i, x, N, I);
-        else
-            TL_CPU(linear)(&plain, list + i, next - i, x, N, I);
+        if (!whole_numbers) TL_CPU(linear)(&plain, list + i, next - i, x, N, I);
+        if (!whole_numbers) continue;
+        linear_int8(s, list + i, next - i, x, N, I);
+        for (int k = i; k < next; k++) {
+            const tl_low_product *low = &list[k].low;
+            const tl_product part = { list[k].y, { low->w, TL_DTYPE_F32 }, list[k].O, .add = list[k].y };
+            if (low->x) TL_CPU(linear)(&plain, &part, 1, low->x, N, low->r);
+        }
     }
 }
 
