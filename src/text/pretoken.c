@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "text/regex.h"
+#include "text/word_cut.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -24,7 +25,8 @@ typedef enum stage_kind {
 
 typedef struct stage {
     stage_kind kind;
-    tl_regex *regex; /* owned; of a split, and of a metaspace that splits */
+    tl_regex *regex;        /* owned; of a split, and of a metaspace that splits */
+    const tl_word_cut *cut; /* in its place where the pattern is known and every match a word of its own */
     tl_behavior behavior;
     bool invert;
     char mark[MAX_MARK];
@@ -65,8 +67,11 @@ int tl_pretoken_add_split(tl_pretoken *p, const tl_split *s, tl_err *err)
     TL_TRY(next_stage(&x, p, err));
     x->behavior = s->behavior;
     x->invert = s->invert;
-    TL_TRY(s->regex ? tl_regex_create(&x->regex, s->pattern, s->size, err)
-                    : tl_regex_create_literal(&x->regex, s->pattern, s->size, err));
+    bool each_match = s->behavior == TL_SPLIT_ISOLATED || (s->behavior == TL_SPLIT_REMOVED && s->invert);
+    if (s->regex && each_match) x->cut = tl_word_cut_of(s->pattern, s->size);
+    if (!x->cut)
+        TL_TRY(s->regex ? tl_regex_create(&x->regex, s->pattern, s->size, err)
+                        : tl_regex_create_literal(&x->regex, s->pattern, s->size, err));
     p->n++;
     return 0;
 }
@@ -226,9 +231,22 @@ static int run_joined(const call *c, int k, const char *text, size_t size, bool 
     return rc;
 }
 
+static int run_cut(const call *c, int k, const char *text, size_t size, bool first, tl_err *err)
+{
+    const tl_word_cut *cut = c->p->stages[k].cut;
+    const bool last = k + 1 == c->p->n;
+    for (size_t from = 0, end; from < size; from = end) {
+        end = tl_word_cut_next(cut, text, size, from);
+        TL_TRY(last ? c->each(c->arg, text + from, end - from, err)
+                    : run(c, k + 1, text + from, end - from, first && from == 0, err));
+    }
+    return 0;
+}
+
 static int run_split(const call *c, int k, const char *text, size_t size, bool first, tl_err *err)
 {
     const stage *s = &c->p->stages[k];
+    if (s->cut) return run_cut(c, k, text, size, first, err);
     if (s->behavior != TL_SPLIT_ISOLATED && s->behavior != TL_SPLIT_REMOVED)
         return run_joined(c, k, text, size, first, err);
     bool keep_match = s->behavior == TL_SPLIT_ISOLATED || s->invert;

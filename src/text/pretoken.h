@@ -3,7 +3,7 @@
  *     tl_pretoken *p = NULL;
  *     TL_TRY(tl_pretoken_create(&p, err));
  *     TL_TRY(tl_pretoken_add_regex(p, "\\p{N}", err));                  each digit alone,
- *     TL_TRY(tl_pretoken_add_regex(p, TL_PRETOKEN_GPT2, err));          then the rest by GPT-2's rule
+ *     TL_TRY(tl_pretoken_add_regex(p, TL_WORD_CUT_GPT2, err));          then the rest by GPT-2's rule
  *     TL_TRY(tl_pretoken_split(p, text, size, true, each_word, arg, err));
  *     tl_pretoken_free(p);
  *
@@ -15,8 +15,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-
-#define TL_PRETOKEN_GPT2 "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
 
 typedef struct tl_pretoken tl_pretoken; /* read-only once made: safe from several threads */
 

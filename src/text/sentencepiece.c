@@ -283,7 +283,7 @@ static int higher_first(const void *x, const void *y)
 }
 
 /* Every pair that makes the piece, at one rank: which of them goes first is a question of their places alone. */
-static void put_pairs(const tl_spm *s, tl_tokenizer *t, int id, int rank)
+static int put_pairs(const tl_spm *s, tl_tokenizer *t, int id, int rank, tl_err *err)
 {
     const char *text = text_of(s, (size_t)id);
     size_t size = s->pieces[id].size, n;
@@ -291,8 +291,9 @@ static void put_pairs(const tl_spm *s, tl_tokenizer *t, int id, int rank)
         tl_unicode_first(text + cut, size - cut, &n);
         int left = cut ? word_id(s, t, text, cut) : -1;
         int right = cut ? word_id(s, t, text + cut, size - cut) : -1;
-        if (left >= 0 && right >= 0) tl_bpe_put(t->bpe, left, right, rank, id);
+        if (left >= 0 && right >= 0) TL_TRY(tl_bpe_put(t->bpe, left, right, rank, id, err));
     }
+    return 0;
 }
 
 static int fill_bpe(const tl_spm *s, tl_tokenizer *t, tl_err *err)
@@ -304,10 +305,10 @@ static int fill_bpe(const tl_spm *s, tl_tokenizer *t, tl_err *err)
         if (is_word(s->pieces[i].type)) order[n++] = (ranked){ s->pieces[i].score, (int)i };
     qsort(order, n, sizeof *order, higher_first);
     t->kind = TL_MODEL_BPE;
-    int rc = tl_bpe_create(&t->bpe, s->bytes.size, err); /* a piece of k bytes has less than k cuts */
+    int rc = tl_bpe_create(&t->bpe, err);
     for (size_t i = 0, rank = 0; rc == 0 && i < n; i++) {
         if (i > 0 && order[i].score != order[i - 1].score) rank++;
-        put_pairs(s, t, order[i].id, (int)rank);
+        rc = put_pairs(s, t, order[i].id, (int)rank, err);
     }
     free(order);
     return rc;

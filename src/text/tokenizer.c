@@ -18,7 +18,8 @@ int tl_tokenizer_open(tl_tokenizer **out, const char *dir, tl_err *err)
 {
     tl_tokenizer *t = calloc(1, sizeof *t);
     if (!t) return tl_fail(err, TL_ENOMEM, "%s: no memory for a tokenizer", dir);
-    int rc = tl_tokenizer_read(t, dir, err);
+    int rc = tl_tokenizer_shelf_create(&t->shelf, err);
+    if (rc == 0) rc = tl_tokenizer_read(t, dir, err);
     if (rc == 0) {
         *out = t;
         t = NULL;
@@ -40,6 +41,7 @@ void tl_tokenizer_free(tl_tokenizer *t)
     tl_pretoken_free(t->pretoken);
     tl_ids_reset(&t->before);
     tl_ids_reset(&t->after);
+    tl_tokenizer_shelf_free(t->shelf);
     free(t);
 }
 
@@ -84,8 +86,8 @@ int tl_tokenizer_index(tl_tokenizer *t, tl_err *err)
 typedef struct encoding {
     const tl_tokenizer *t;
     unsigned flags;
-    bool first;        /* nothing of the text is behind us */
-    tl_bpe_work *work; /* owned by the call */
+    bool first;              /* nothing of the text is behind us */
+    tl_tokenizer_work *work; /* taken for the call */
     tl_ids *out;
 } encoding;
 
@@ -132,12 +134,12 @@ int tl_tokenizer_encode(const tl_tokenizer *t, const char *text, size_t size, un
                        (unsigned char)text[valid]);
     size_t start = out->size;
     encoding e = { .t = t, .flags = flags, .first = true, .out = out };
-    int rc = tl_bpe_work_create(&e.work, err);
+    int rc = tl_tokenizer_work_take(&e.work, t->shelf, err);
     if (rc == 0 && flags & TL_ENCODE_SPECIAL) rc = tl_ids_append(out, t->before.data, t->before.size, err);
     if (rc == 0) rc = tl_added_split(t->added[0], text, size, (flags & TL_ENCODE_AS_TEXT) != 0, encode_raw, &e, err);
     if (rc == 0 && flags & TL_ENCODE_SPECIAL) rc = tl_ids_append(out, t->after.data, t->after.size, err);
     if (rc < 0) out->size = start;
-    tl_bpe_work_free(e.work);
+    tl_tokenizer_work_give(t->shelf, e.work);
     return rc;
 }
 

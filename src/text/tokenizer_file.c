@@ -9,6 +9,7 @@
 #include "text/sentencepiece.h"
 #include "text/tokenizer_gguf.h"
 #include "text/tokenizer_reading.h"
+#include "text/word_cut.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -251,15 +252,11 @@ typedef struct known_class {
     const char *bos, *eos; /* where no file names them */
 } known_class;
 
-#define QWEN2_REGEX                                                                                                    \
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|"  \
-    "\\s+(?!\\S)|\\s+"
-
 static const known_class classes[] = {
-    { "GPT2Tokenizer", TL_PRETOKEN_GPT2, false, "<|endoftext|>", "<|endoftext|>" },
-    { "GPT2TokenizerFast", TL_PRETOKEN_GPT2, false, "<|endoftext|>", "<|endoftext|>" },
-    { "Qwen2Tokenizer", QWEN2_REGEX, true, NULL, "<|endoftext|>" },
-    { "Qwen2TokenizerFast", QWEN2_REGEX, true, NULL, "<|endoftext|>" },
+    { "GPT2Tokenizer", TL_WORD_CUT_GPT2, false, "<|endoftext|>", "<|endoftext|>" },
+    { "GPT2TokenizerFast", TL_WORD_CUT_GPT2, false, "<|endoftext|>", "<|endoftext|>" },
+    { "Qwen2Tokenizer", TL_WORD_CUT_QWEN2, true, NULL, "<|endoftext|>" },
+    { "Qwen2TokenizerFast", TL_WORD_CUT_QWEN2, true, NULL, "<|endoftext|>" },
 };
 
 static int choose_class(const known_class **out, tl_reading *r, tl_err *err)

@@ -9,7 +9,7 @@
  * normalizer (taken from the family that gave the pre-tokenizer its name; llama.cpp has none). */
 #include "text/tokenizer_gguf.h"
 
-#include "text/pretoken.h"
+#include "text/word_cut.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -36,22 +36,20 @@ typedef struct pre_row {
     bool digits, nfc, ignore_merges, add_bos;
 } pre_row;
 
-#define LLAMA3_REGEX                                                                                                   \
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"           \
-    "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
-#define QWEN2_REGEX                                                                                                    \
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|"  \
-    "\\s+(?!\\S)|\\s+"
 #define TEKKEN_REGEX                                                                                                   \
     "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+|"                       \
     "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*|\\p{N}|"                \
     " ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 
 static const pre_row pres[] = {
-    { "gpt-2", NULL, false, false, false, false },        { "smollm", NULL, true, false, false, false },
-    { "starcoder", NULL, true, false, false, false },     { "llama-bpe", LLAMA3_REGEX, false, false, true, true },
-    { "llama3", LLAMA3_REGEX, false, false, true, true }, { "llama-v3", LLAMA3_REGEX, false, false, true, true },
-    { "qwen2", QWEN2_REGEX, false, true, false, false },  { "tekken", TEKKEN_REGEX, false, false, true, true },
+    { "gpt-2", NULL, false, false, false, false },
+    { "smollm", NULL, true, false, false, false },
+    { "starcoder", NULL, true, false, false, false },
+    { "llama-bpe", TL_WORD_CUT_LLAMA3, false, false, true, true },
+    { "llama3", TL_WORD_CUT_LLAMA3, false, false, true, true },
+    { "llama-v3", TL_WORD_CUT_LLAMA3, false, false, true, true },
+    { "qwen2", TL_WORD_CUT_QWEN2, false, true, false, false },
+    { "tekken", TEKKEN_REGEX, false, false, true, true },
 };
 enum {
     N_PRES = sizeof pres / sizeof *pres

@@ -33,6 +33,8 @@ typedef enum tl_model_kind {
     TL_MODEL_WORDLEVEL,
 } tl_model_kind;
 
+typedef struct tl_tokenizer_shelf tl_tokenizer_shelf; /* tokenizer_model.h: scratch that waits for the next call */
+
 enum {
     TL_WORDPIECE_BYTES = 512 /* of the longest piece that is looked for */
 };
@@ -62,6 +64,7 @@ struct tl_tokenizer {
     tl_decoder decoder;        /* where not byte_level */
     tl_ids before, after;      /* what the post-processor adds */
     int bos, eos;              /* -1 where there is none */
+    tl_tokenizer_shelf *shelf; /* owned; safe from several threads */
 };
 
 /* Fill a zeroed t from the files of dir; on failure t holds what tl_tokenizer_free gives back. */

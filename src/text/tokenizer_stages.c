@@ -7,6 +7,7 @@
 #include "text/base64.h"
 #include "text/tokenizer_model.h"
 #include "text/tokenizer_reading.h"
+#include "text/word_cut.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -171,7 +172,7 @@ static int cut_byte_level(tl_reading *r, json_t *node, const char *where, tl_err
     TL_TRY(tl_json_bool_or(node, where, "use_regex", true, &regex, err));
     r->t->byte_level = true;
     if (prefix) TL_TRY(tl_pretoken_add_prefix_space(r->t->pretoken, err));
-    return regex ? tl_pretoken_add_regex(r->t->pretoken, TL_PRETOKEN_GPT2, err) : 0;
+    return regex ? tl_pretoken_add_regex(r->t->pretoken, TL_WORD_CUT_GPT2, err) : 0;
 }
 
 static int read_behavior(json_t *node, const char *where, const char *otherwise, tl_behavior *out, tl_err *err)
