@@ -8,10 +8,10 @@
  *     tl_tokenizer_free(t);
  *
  * BPE on bytes (GPT-2, Llama 3, Qwen2, SmolLM) and on characters (Llama 2, Mistral, Gemma), Unigram (T5, ALBERT),
- * WordPiece (BERT), read from Hugging Face files and SentencePiece models.  The ids are those of the Python packages
- * `tokenizers` and `sentencepiece` on the same files; a part of a file that this module does not know is refused by
- * name, never skipped.  A tokenizer is read-only once open: any number of threads may use
- * one at a time. */
+ * WordPiece (BERT), read from Hugging Face files, SentencePiece models and rank files of tiktoken.  The ids are those
+ * of the Python packages `tokenizers` and `sentencepiece` on the same files; a part of a file that this module does not
+ * know is refused by name, never skipped.  A tokenizer is read-only once open: any number of threads may use one at a
+ * time. */
 #ifndef TL_TEXT_TOKENIZER_H
 #define TL_TEXT_TOKENIZER_H
 
@@ -25,9 +25,9 @@
 typedef struct tl_tokenizer tl_tokenizer;
 
 /* Read the tokenizer of the GGUF file or directory dir: tokenizer.json, or, where there is none, vocab.json and
- * merges.txt (the class named in tokenizer_config.json, GPT-2's without one), or a SentencePiece model
- * (tokenizer.model, spiece.model).  BOS and EOS come from tokenizer_config.json, else from special_tokens_map.json,
- * else from the model. */
+ * merges.txt (the class named in tokenizer_config.json, GPT-2's without one), or a rank file of tiktoken
+ * (tokenizer_tiktoken.h), or a SentencePiece model (tokenizer.model, spiece.model).  BOS and EOS come from
+ * tokenizer_config.json, else from special_tokens_map.json, else from the model. */
 int tl_tokenizer_open(tl_tokenizer **out, const char *dir, tl_err *err);
 void tl_tokenizer_free(tl_tokenizer *t);
 

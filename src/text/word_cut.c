@@ -25,12 +25,14 @@ struct tl_word_cut {
     bool space_digits;
     int digits;
     bool line_ends;
+    bool whole_end; /* white space that ends the text is one word before anything else is said of it */
 };
 
 static const tl_word_cut cuts[] = {
-    { TL_WORD_CUT_GPT2, false, false, true, INT_MAX, false },
-    { TL_WORD_CUT_LLAMA3, true, true, false, 3, true },
-    { TL_WORD_CUT_QWEN2, true, true, false, 1, true },
+    { TL_WORD_CUT_GPT2, false, false, true, INT_MAX, false, false },
+    { TL_WORD_CUT_LLAMA3, true, true, false, 3, true, false },
+    { TL_WORD_CUT_QWEN2, true, true, false, 1, true, false },
+    { TL_WORD_CUT_CL100K, true, true, false, 3, true, true },
 };
 
 const tl_word_cut *tl_word_cut_of(const char *pattern, size_t size)
@@ -131,6 +133,7 @@ static size_t spaces(const tl_word_cut *c, const char *text, size_t size, size_t
         last = end;
         if (k == LINE_END) line = end + n;
     }
+    if (c->whole_end && end == size) return end;
     if (c->line_ends && line > 0) return line;
     return end == size || last == at ? end : last;
 }

@@ -19,6 +19,11 @@
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|"  \
     "\\s+(?!\\S)|\\s+"
 
+/* tiktoken's own: as Llama 3's, but white space that ends the text is one word, line ends or not. */
+#define TL_WORD_CUT_CL100K                                                                                             \
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"           \
+    "\\s+(?![\\s\\S])|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+
 typedef struct tl_word_cut tl_word_cut; /* constant */
 
 const tl_word_cut *tl_word_cut_of(const char *pattern, size_t size);

@@ -9,7 +9,7 @@
 
 #include <utf8proc.h>
 
-static const char *const patterns[] = { TL_WORD_CUT_GPT2, TL_WORD_CUT_LLAMA3, TL_WORD_CUT_QWEN2 };
+static const char *const patterns[] = { TL_WORD_CUT_GPT2, TL_WORD_CUT_LLAMA3, TL_WORD_CUT_QWEN2, TL_WORD_CUT_CL100K };
 
 enum {
     PATTERNS = sizeof patterns / sizeof *patterns
