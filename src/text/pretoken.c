@@ -5,6 +5,7 @@
 #include "text/pretoken.h"
 
 #include "base/buf.h"
+#include "text/bytelevel.h"
 #include "text/regex.h"
 #include "text/word_cut.h"
 
@@ -20,6 +21,7 @@ enum {
 typedef enum stage_kind {
     STAGE_SPLIT,
     STAGE_PREFIX,
+    STAGE_SPELLING,
     STAGE_METASPACE
 } stage_kind;
 
@@ -36,6 +38,7 @@ typedef struct stage {
 struct tl_pretoken {
     stage stages[MAX_STAGES];
     int n;
+    bool spelt; /* one of them is STAGE_SPELLING */
 };
 
 int tl_pretoken_create(tl_pretoken **out, tl_err *err)
@@ -107,6 +110,16 @@ int tl_pretoken_add_prefix_space(tl_pretoken *p, tl_err *err)
     stage *x = NULL;
     TL_TRY(next_stage(&x, p, err));
     x->kind = STAGE_PREFIX;
+    p->n++;
+    return 0;
+}
+
+int tl_pretoken_add_spelling(tl_pretoken *p, tl_err *err)
+{
+    stage *x = NULL;
+    TL_TRY(next_stage(&x, p, err));
+    x->kind = STAGE_SPELLING;
+    p->spelt = true;
     p->n++;
     return 0;
 }
@@ -234,7 +247,7 @@ static int run_joined(const call *c, int k, const char *text, size_t size, bool 
 static int run_cut(const call *c, int k, const char *text, size_t size, bool first, tl_err *err)
 {
     const tl_word_cut *cut = c->p->stages[k].cut;
-    const bool last = k + 1 == c->p->n;
+    const bool last = k + 1 == c->p->n && !c->p->spelt;
     for (size_t from = 0, end; from < size; from = end) {
         end = tl_word_cut_next(cut, text, size, from);
         TL_TRY(last ? c->each(c->arg, text + from, end - from, err)
@@ -285,10 +298,35 @@ static int run_metaspace(const call *c, int k, const char *text, size_t size, bo
     return rc;
 }
 
+static int run_spelling(const call *c, int k, const char *text, size_t size, bool first, tl_err *err)
+{
+    char *spelt = malloc(2 * size);
+    if (!spelt) return tl_fail(err, TL_ENOMEM, "pre-tokenizer: no memory for %zu bytes", 2 * size);
+    int rc = run(c, k + 1, spelt, tl_bytelevel_spell(spelt, text, size), first, err);
+    free(spelt);
+    return rc;
+}
+
+/* A word behind all stages. */
+static int hand_out(const call *c, const char *text, size_t size, tl_err *err)
+{
+    if (!c->p->spelt) return c->each(c->arg, text, size, err);
+    size_t n = 0;
+    char *bytes = malloc(size);
+    if (!bytes) return tl_fail(err, TL_ENOMEM, "pre-tokenizer: no memory for %zu bytes", size);
+    int rc = tl_bytelevel_read(bytes, &n, text, size)
+                 ? c->each(c->arg, bytes, n, err)
+                 : tl_fail(err, TL_EUNSUPPORTED, "pre-tokenizer: a stage behind ByteLevel has written what is no byte");
+    free(bytes);
+    return rc;
+}
+
 static int run(const call *c, int k, const char *text, size_t size, bool first, tl_err *err)
 {
-    if (k == c->p->n) return c->each(c->arg, text, size, err);
+    if (k == c->p->n) return hand_out(c, text, size, err);
     switch (c->p->stages[k].kind) {
+    case STAGE_SPELLING:
+        return run_spelling(c, k, text, size, first, err);
     case STAGE_PREFIX:
         return run_prefix(c, k, text, size, first, err);
     case STAGE_METASPACE:

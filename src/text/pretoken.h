@@ -54,6 +54,9 @@ int tl_pretoken_add_charset(tl_pretoken *p, tl_charset set, tl_behavior behavior
 
 int tl_pretoken_add_prefix_space(tl_pretoken *p, tl_err *err); /* a space in front of what has none */
 
+/* Bytes become the letters of bytelevel.h for the stages behind; the words that come out are bytes again.  Once. */
+int tl_pretoken_add_spelling(tl_pretoken *p, tl_err *err);
+
 /* Spaces become mark (U+2581), one is put in front - always, of the beginning of the text only, never - of what has
  * none there, and words begin at marks if split. */
 typedef enum tl_prepend {

@@ -8,6 +8,7 @@
 #include "io/json.h"
 #include "text/sentencepiece.h"
 #include "text/tokenizer_gguf.h"
+#include "text/tokenizer_gguf_spm.h"
 #include "text/tokenizer_reading.h"
 #include "text/tokenizer_tiktoken.h"
 #include "text/word_cut.h"
@@ -465,17 +466,31 @@ static int read_dir(tl_reading *r, tl_err *err)
 }
 
 /* A GGUF file says the same in other words. */
-static int read_gguf(tl_reading *r, tl_err *err)
+static int read_gguf_parts(tl_reading *r, const tl_gguf *g, tl_err *err)
 {
-    tl_gguf *g = NULL;
     json_t *root = NULL;
-    TL_TRY(tl_gguf_open(&g, r->dir, err));
-    snprintf(r->path, sizeof r->path, "%s", r->dir);
+    tl_spm *s = NULL;
+    if (tl_gguf_spm_is(g)) {
+        int rc = tl_gguf_spm(&s, &r->config, g, err);
+        if (rc == 0) rc = tl_spm_fill(s, r->t, r->path, err);
+        if (rc == 0) rc = read_spm_sides(r, err);
+        tl_spm_free(s);
+        return rc;
+    }
     int rc = tl_tokenizer_gguf(&root, &r->config, g, err);
     if (rc == 0) rc = read_whole(r, root, err);
     if (rc == 0) rc = tl_gguf_int_or(g, "tokenizer.ggml.bos_token_id", 0, INT_MAX, -1, &r->t->bos, err);
     if (rc == 0) rc = tl_gguf_int_or(g, "tokenizer.ggml.eos_token_id", 0, INT_MAX, -1, &r->t->eos, err);
     json_decref(root);
+    return rc;
+}
+
+static int read_gguf(tl_reading *r, tl_err *err)
+{
+    tl_gguf *g = NULL;
+    TL_TRY(tl_gguf_open(&g, r->dir, err));
+    snprintf(r->path, sizeof r->path, "%s", r->dir);
+    int rc = read_gguf_parts(r, g, err);
     tl_gguf_close(g);
     return rc;
 }

@@ -8,9 +8,16 @@
 
 /* ---- what BPE begins with ---- */
 
+/* Vocabularies lack bytes that their authors' texts did not have; the package drops them, and nobody is told. */
 static int spell_bytes(const tl_tokenizer *t, const char *word, size_t size, tl_ids *out, tl_err *err)
 {
-    for (size_t i = 0; i < size; i++) TL_TRY(tl_ids_push(out, t->byte_ids[(unsigned char)word[i]], err));
+    for (size_t i = 0; i < size; i++) {
+        int id = t->byte_ids[(unsigned char)word[i]];
+        if (id < 0)
+            return tl_fail(err, TL_EDATA, "a text with byte 0x%02x, for which the vocabulary has no token",
+                           (unsigned)(unsigned char)word[i]);
+        TL_TRY(tl_ids_push(out, id, err));
+    }
     return 0;
 }
 

@@ -47,7 +47,7 @@ struct tl_tokenizer {
     size_t find_mask; /* entries less one */
     tl_model_kind kind;
     bool byte_level;           /* pieces are the raw bytes that the vocabulary spells in letters */
-    int byte_ids[256];         /* byte_level: the id of each byte alone; else of <0xHH>, -1 where there is none */
+    int byte_ids[256];         /* byte_level: the id of each byte alone; else of <0xHH>; -1: none */
     bool byte_fallback;        /* an unknown character is its bytes */
     bool fuse_unk;             /* unknown neighbours are one token */
     int unk;                   /* -1: an unknown character of BPE vanishes */

@@ -16,6 +16,7 @@ typedef struct tl_reading {
     json_t *map;                /* owned: special_tokens_map.json, or NULL */
     tl_added_row *rows;         /* owned; contents borrowed from the JSON files */
     size_t n_rows;
+    bool spells; /* a stage of the pre_tokenizer stands behind ByteLevel and sees the letters that it makes of bytes */
 } tl_reading;
 
 /* "path: part", kept in where. */

@@ -41,13 +41,6 @@ typedef struct family {
     special specials[14];
 } family;
 
-#define O200K_PATTERN                                                                                                  \
-    "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+"                        \
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"                                                                                   \
-    "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*"                        \
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"                                                                                   \
-    "\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
-
 static const family families[] = {
     { "qwen.tiktoken",
       "QWenTokenizer",
@@ -94,7 +87,7 @@ static const family families[] = {
     { "o200k_base.tiktoken",
       NULL,
       0,
-      O200K_PATTERN,
+      TL_WORD_CUT_O200K,
       false,
       NULL,
       "<|endoftext|>",

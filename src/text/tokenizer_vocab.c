@@ -140,10 +140,10 @@ int tl_tokenizer_fill_pieces(tl_tokenizer *t, json_t *vocab, const tl_added_row 
         char byte = (char)b, name[8];
         snprintf(name, sizeof name, "<0x%02X>", (unsigned)b);
         t->byte_ids[b] = t->byte_level ? tl_tokenizer_find_bytes(t, &byte, 1) : tl_tokenizer_find_bytes(t, name, 6);
-        if (t->byte_level && t->byte_ids[b] < 0)
+        if (t->byte_level && t->byte_ids[b] < 0 && b >= ' ' && b <= '~')
             return tl_fail(err, TL_EUNSUPPORTED,
-                           "%s: the vocabulary has no token for byte 0x%02x alone; a byte-level one has all 256", where,
-                           (unsigned)b);
+                           "%s: the vocabulary has no token for byte 0x%02x alone; a byte-level one has those of ASCII",
+                           where, (unsigned)b);
     }
     return 0;
 }
