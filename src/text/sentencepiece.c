@@ -260,7 +260,7 @@ static int fill_unigram(const tl_spm *s, tl_tokenizer *t, tl_err *err)
         if (is_word(s->pieces[i].type))
             TL_TRY(
                 tl_unigram_put(t->unigram, text_of(s, i), s->pieces[i].size, (int)i, (double)s->pieces[i].score, err));
-    return tl_unigram_seal(t->unigram, s->unk, err);
+    return tl_unigram_seal(t->unigram, s->unk, true, err);
 }
 
 /* The id of a piece that text is made of, or -1. */

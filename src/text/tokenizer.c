@@ -176,12 +176,14 @@ int tl_tokenizer_decode(const tl_tokenizer *t, const int *ids, size_t n, bool sk
     return rc;
 }
 
-int tl_tokenizer_decode_next(const tl_tokenizer *t, int id, bool first, bool skip_special, tl_buf *out, tl_err *err)
+int tl_tokenizer_decode_next(const tl_tokenizer *t, tl_decode_state *s, int id, bool skip_special, tl_buf *out,
+                             tl_err *err)
 {
     tl_token_text token = { 0 };
     TL_TRY(piece_to_decode(t, id, 0, skip_special, &token.text, &token.size, err));
+    if (token.size == 0) return 0;
     if (t->byte_level) return tl_buf_append(out, token.text, token.size, err);
-    return tl_decoder_next(&t->decoder, token, first, out, err);
+    return tl_decoder_next(&t->decoder, s, token, out, err);
 }
 
 const char *tl_tokenizer_piece(const tl_tokenizer *t, int id, size_t *size)

@@ -149,7 +149,7 @@ static int read_unigram(tl_reading *r, json_t *model, tl_err *err)
         TL_TRY(tl_unigram_put(t->unigram, json_string_value(piece), json_string_length(piece), (int)i,
                               json_number_value(score), err));
     }
-    return tl_unigram_seal(t->unigram, t->unk, err);
+    return tl_unigram_seal(t->unigram, t->unk, false, err);
 }
 
 /* Unigram's vocabulary is a list of [token, score]; as the others' it becomes token -> id, owned by the caller. */
@@ -437,10 +437,28 @@ static int find_file(tl_reading *r, const char *const *names, bool *found, tl_er
     return 0;
 }
 
+static const char *const whole[] = { "tokenizer.json", NULL }, *const legacy[] = { "vocab.json", "merges.txt", NULL };
+static const char *const spm[] = { "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", NULL };
+
+int tl_tokenizer_any(bool *out, const char *dir, tl_err *err)
+{
+    tl_reading r = { .dir = dir };
+    *out = false;
+    if (tl_gguf_is(dir)) {
+        tl_gguf *g = NULL;
+        TL_TRY(tl_gguf_open(&g, dir, err));
+        *out = tl_tokenizer_gguf_any(g);
+        tl_gguf_close(g);
+        return 0;
+    }
+    TL_TRY(find_file(&r, whole, out, err));
+    if (!*out) TL_TRY(find_file(&r, legacy, out, err));
+    if (!*out) TL_TRY(tl_tiktoken_find(&r, out, err));
+    return *out ? 0 : find_file(&r, spm, out, err);
+}
+
 static int read_dir(tl_reading *r, tl_err *err)
 {
-    static const char *const whole[] = { "tokenizer.json", NULL }, *const legacy[] = { "vocab.json", NULL };
-    static const char *const spm[] = { "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", NULL };
     bool found;
     json_t *root = NULL;
     TL_TRY(load_beside(r, "tokenizer_config.json", &r->config, err));

@@ -313,6 +313,7 @@ int tl_tiktoken_read(tl_reading *r, tl_err *err)
     if (rc == 0 && r->config)
         rc = tl_json_value_or_null(r->config, "tokenizer_config.json", "added_tokens_decoder", JSON_OBJECT, &list, err);
     if (rc == 0) rc = list ? tl_read_config_rows(r, list, err) : special_rows(r, &f, &names, err);
+    for (size_t i = 0; rc == 0 && i < r->n_rows; i++) r->rows[i].normalized = true; /* the whole text is, before all */
     if (rc == 0) rc = fill(r, &f, vocab, err);
     tl_buf_reset(&names);
     json_decref(vocab);
