@@ -40,6 +40,7 @@
 #include "report/report.h"
 #include "task/task.h"
 #include "text/bpe_train.h"
+#include "text/template_model.h"
 #include "text/tokenizer.h"
 #include "train/train.h"
 

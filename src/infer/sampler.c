@@ -37,15 +37,41 @@ tl_rng tl_sampler_rng(const tl_sampling *o)
     return tl_rng_make(o->seed, STREAM_SAMPLE);
 }
 
-/* The first of the largest logits, or -1. */
+/* The largest of n; *nan where one is no number.  Neither is asked on the way: a loop without an exit becomes vectors.
+ */
+static float largest(const float *x, int n, bool *nan)
+{
+    float most = -INFINITY;
+    int none = 0;
+#pragma omp simd reduction(max : most) reduction(+ : none)
+    for (int i = 0; i < n; i++) {
+        most = x[i] > most ? x[i] : most;
+        none += x[i] != x[i];
+    }
+    *nan = none > 0;
+    return most;
+}
+
+/* The first of the largest logits, or -1.  A greedy token is nothing else, so it is looked for by blocks, and then in
+ * the block that has it. */
 static int likeliest(const float *logits, int V)
 {
-    int best = 0;
-    for (int i = 0; i < V; i++) {
-        if (isnan(logits[i])) return -1;
-        if (logits[i] > logits[best]) best = i;
+    enum {
+        BLOCK = 1024
+    };
+    float most = -INFINITY;
+    int at = 0;
+    for (int from = 0; from < V; from += BLOCK) {
+        bool nan;
+        float here = largest(logits + from, V - from < BLOCK ? V - from : BLOCK, &nan);
+        if (nan) return -1;
+        if (here <= most) continue;
+        most = here;
+        at = from;
     }
-    return isfinite(logits[best]) ? best : -1;
+    if (!isfinite(most)) return -1;
+    while (logits[at] != most) at++;
+    return at;
 }
 
 static inline bool before(const float *logits, int a, int b)

@@ -38,6 +38,31 @@ TEST(greedy_takes_the_likeliest_and_of_equals_the_lowest_id)
     CHECK(r.state == start.state);
 }
 
+TEST(greedy_finds_the_likeliest_and_a_nan_wherever_they_stand_in_a_large_vocabulary)
+{
+    enum {
+        LARGE = 2600
+    };
+    static float l[LARGE];
+    static int s[LARGE];
+    tl_sampling o = tl_sampling_defaults();
+    tl_rng r = tl_sampler_rng(&o);
+    for (int i = 0; i < LARGE; i++) l[i] = (float)(i % 7) - 9;
+    for (int at = 0; at < LARGE; at += 13) {
+        l[at] = l[LARGE - 1] = 3; /* of equals the lowest id */
+        CHECK_INT(tl_sampling_draw(l, LARGE, &o, &r, s), at);
+        l[at] = -INFINITY; /* of no likelihood, but a number */
+        CHECK_INT(tl_sampling_draw(l, LARGE, &o, &r, s), LARGE - 1);
+        l[at] = NAN;
+        CHECK_INT(tl_sampling_draw(l, LARGE, &o, &r, s), -1);
+        l[at] = INFINITY;
+        CHECK_INT(tl_sampling_draw(l, LARGE, &o, &r, s), -1);
+        l[at] = -9;
+    }
+    for (int i = 0; i < LARGE; i++) l[i] = -INFINITY;
+    CHECK_INT(tl_sampling_draw(l, LARGE, &o, &r, s), -1);
+}
+
 TEST(draws_follow_the_softmax_at_every_temperature)
 {
     /* With six degrees of freedom the statistic has mean 6 and variance 12: five standard errors over 60 seeds. */
@@ -158,6 +183,7 @@ TEST(settings_out_of_range_are_refused_by_name)
 }
 
 RUN_TESTS(CASE(greedy_takes_the_likeliest_and_of_equals_the_lowest_id),
+          CASE(greedy_finds_the_likeliest_and_a_nan_wherever_they_stand_in_a_large_vocabulary),
           CASE(draws_follow_the_softmax_at_every_temperature), CASE(top_k_keeps_the_k_likeliest_and_their_proportions),
           CASE(top_p_keeps_the_smallest_set_that_reaches_it), CASE(top_p_is_a_share_of_what_top_k_leaves),
           CASE(a_seed_repeats_its_draws_and_another_gives_others),

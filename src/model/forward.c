@@ -430,12 +430,26 @@ void tl_layer_again(const tl_model *m, tl_stream *s, const tl_batch *b, const tl
     if (!m->config.E) rise(m, s, b, acts, layer);
 }
 
+/* The tables of angles reach as far as the batch. */
+static void reach(const tl_model *m, const tl_batch *b)
+{
+    int positions = 0;
+    if (m->config.position != TL_POSITION_ROPE) return;
+    for (int i = 0; i < b->n_segments; i++) {
+        int end = b->segments[i].start + b->segments[i].rows;
+        if (end > positions) positions = end;
+    }
+    tl_rope_reach(&m->rope, positions);
+    tl_rope_reach(&m->local, positions);
+}
+
 void tl_forward(const tl_model *m, tl_stream *s, const tl_batch *b, tl_acts *acts)
 {
     const tl_config *c = &m->config;
     const tl_backend *be = m->backend;
     assert(b->N > 0 && b->N <= acts->size.max_rows);
     if (!b->pages.k) lay_pages(b, acts);
+    reach(m, b);
     be->embed(s, acts->layers[0].x, tl_weight_matrix(&m->tokens), b->ids, b->N, c->D, false);
     if (tl_scales(c->embed_scale)) be->scale(s, acts->layers[0].x, c->embed_scale, (size_t)b->N * (size_t)c->D);
     if (c->position == TL_POSITION_LEARNED)

@@ -64,9 +64,6 @@ static inline size_t tl_by_heads(size_t o, int part, int parts, int h)
 /* Do the rows of a module's tensors lie by heads, as those of its products' tensor?  So does B of an adapter. */
 bool tl_module_by_heads(const tl_family *f, const tl_module *module);
 
-/* No NaN and no infinity among its numbers (F32, F16, BF16 or readable blocks). */
-bool tl_stored_finite(const tl_stored *t);
-
 /* Take the group that begins at name, whose weights lie in owner (the model or a layer).  False: this config has no
  * such weight. */
 bool tl_group_take(tl_group *out, const tl_config *c, const tl_name *name, const tl_weight_row *rows, void *owner);

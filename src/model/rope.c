@@ -5,6 +5,8 @@
 #include "model/rope.h"
 
 #include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 static const double turn = 6.283185307179586; /* 2 pi */
 
@@ -101,21 +103,57 @@ float tl_rope_frequencies(float *f, const tl_rope *r, int w, int T)
     return 1;
 }
 
+struct tl_rope_fill {
+    atomic_int rows; /* filled */
+    int T, half;
+    double scale;
+    float *f; /* [half], in the arena */
+};
+
 tl_rope_table tl_rope_make(tl_arena *arena, const tl_rope *r, int w, int T)
 {
     size_t half = (size_t)(w / 2), n = (size_t)T * half;
-    tl_rope_table t = { tl_arena_floats(arena, n), tl_arena_floats(arena, n) };
-    size_t mark = tl_arena_mark(arena);
+    tl_rope_table t = { tl_arena_floats(arena, n), tl_arena_floats(arena, n), NULL };
     float *f = tl_arena_floats(arena, half);
-    if (f) {
-        double scale = tl_rope_frequencies(f, r, w, T);
-        for (size_t p = 0; p < (size_t)T; p++)
-            for (size_t i = 0; i < half; i++) {
-                float angle = (float)p * f[i];
-                t.cos[p * half + i] = (float)(scale * cos(angle));
-                t.sin[p * half + i] = (float)(scale * sin(angle));
-            }
-    }
-    tl_arena_rewind(arena, mark);
+    t.filled = tl_arena_take(arena, sizeof *t.filled);
+    if (!t.filled) return t;
+    t.filled->T = T;
+    t.filled->half = (int)half;
+    t.filled->f = f;
+    t.filled->scale = tl_rope_frequencies(f, r, w, T);
+    atomic_init(&t.filled->rows, 0);
     return t;
+}
+
+static void fill_rows(const tl_rope_table *t, int from, int to)
+{
+    const struct tl_rope_fill *r = t->filled;
+    size_t half = (size_t)r->half;
+#pragma omp parallel for
+    for (int p = from; p < to; p++)
+        for (size_t i = 0; i < half; i++) {
+            float angle = (float)p * r->f[i];
+            t->cos[(size_t)p * half + i] = (float)(r->scale * cos(angle));
+            t->sin[(size_t)p * half + i] = (float)(r->scale * sin(angle));
+        }
+}
+
+void tl_rope_reach(const tl_rope_table *t, int positions)
+{
+    enum {
+        LEAST = 64 /* rows at a time, and from then on as many as there are: a token that grows the table is rare */
+    };
+    static pthread_mutex_t filling = PTHREAD_MUTEX_INITIALIZER;
+    struct tl_rope_fill *r = t->filled;
+    assert(positions <= r->T);
+    if (atomic_load_explicit(&r->rows, memory_order_acquire) >= positions) return;
+    pthread_mutex_lock(&filling);
+    int rows = atomic_load_explicit(&r->rows, memory_order_relaxed), to = rows > LEAST / 2 ? 2 * rows : LEAST;
+    if (rows < positions) {
+        if (to < positions) to = positions;
+        if (to > r->T) to = r->T;
+        fill_rows(t, rows, to);
+        atomic_store_explicit(&r->rows, to, memory_order_release); /* a row is read only after it is filled */
+    }
+    pthread_mutex_unlock(&filling);
 }

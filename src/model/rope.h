@@ -17,15 +17,21 @@
 #include "base/arena.h"
 #include "model/config.h"
 
-/* cos and sin of each position's angles, [T][w/2] each. */
+/* cos and sin of each position's angles, [T][w/2] each.  A context may be far longer than what is ever run, and a row
+ * costs w sines; so rows are filled as far as positions are met (tl_rope_reach). */
 typedef struct tl_rope_table {
-    float *cos, *sin; /* borrowed from the arena; NULL while it measures */
+    float *cos, *sin;            /* borrowed from the arena; NULL while it measures */
+    struct tl_rope_fill *filled; /* likewise: how far, and from what; shared by copies of the table */
 } tl_rope_table;
 
 /* The w/2 frequencies of a scheme, and what its cosines and sines are multiplied by. */
 float tl_rope_frequencies(float *f, const tl_rope *r, int w, int T);
 
-/* Lay the table of a scheme out in arena and fill it. */
+/* Lay the table of a scheme out in arena; no row is filled. */
 tl_rope_table tl_rope_make(tl_arena *arena, const tl_rope *r, int w, int T);
+
+/* See to it that rows 0 .. positions - 1 are filled; at most T.  Any thread may ask, while others read what they asked
+ * for. */
+void tl_rope_reach(const tl_rope_table *t, int positions);
 
 #endif

@@ -45,6 +45,7 @@ TEST(a_table_holds_the_angles_of_every_position)
     CHECK_OK(tl_arena_create(&arena, 4096, "tables", &err), err);
     tl_rope_table t = tl_rope_make(arena, &rope, 6, 20);
     CHECK(scale > 1);
+    tl_rope_reach(&t, 20);
     for (int p = 0; p < 20; p++)
         for (int i = 0; i < 3; i++) {
             CHECK(fabs(t.cos[p * 3 + i] - (double)scale * cos((double)p * f[i])) < 1e-5);
@@ -53,4 +54,36 @@ TEST(a_table_holds_the_angles_of_every_position)
     tl_arena_free(arena);
 }
 
-RUN_TESTS(CASE(every_scheme_gives_the_frequencies_of_transformers), CASE(a_table_holds_the_angles_of_every_position))
+/* However it is asked for, and by however many: the rows of a table that was filled at once. */
+TEST(a_table_that_grows_has_the_bits_of_one_that_is_whole)
+{
+    enum {
+        ROWS = 3000,
+        HALF = 4
+    };
+    tl_err err = { 0 };
+    tl_rope rope = { .kind = TL_ROPE_DEFAULT, .theta = 10000 };
+    tl_arena *arena = NULL;
+    CHECK_OK(tl_arena_create(&arena, 1 << 20, "tables", &err), err);
+    tl_rope_table whole = tl_rope_make(arena, &rope, 2 * HALF, ROWS), t = tl_rope_make(arena, &rope, 2 * HALF, ROWS);
+    tl_rope_table copy = t;
+    tl_rope_reach(&whole, ROWS);
+    tl_rope_reach(&t, 0);
+    tl_rope_reach(&t, 1);
+    CHECK(memcmp(t.cos, whole.cos, HALF * sizeof(float)) == 0);
+    CHECK(t.cos[(ROWS - 1) * HALF] == 0); /* not filled yet: the cosine of no slow pair is 0 */
+    int wrong = 0;
+#pragma omp parallel for num_threads(4) schedule(dynamic, 1) reduction(+ : wrong)
+    for (int n = 1; n <= ROWS; n += 7) {
+        tl_rope_reach(&copy, n);
+        wrong += memcmp(t.cos, whole.cos, (size_t)n * HALF * sizeof(float)) != 0;
+        wrong += memcmp(t.sin, whole.sin, (size_t)n * HALF * sizeof(float)) != 0;
+    }
+    CHECK_INT(wrong, 0);
+    tl_rope_reach(&t, ROWS);
+    CHECK(memcmp(copy.sin, whole.sin, ROWS * HALF * sizeof(float)) == 0);
+    tl_arena_free(arena);
+}
+
+RUN_TESTS(CASE(every_scheme_gives_the_frequencies_of_transformers), CASE(a_table_holds_the_angles_of_every_position),
+          CASE(a_table_that_grows_has_the_bits_of_one_that_is_whole))

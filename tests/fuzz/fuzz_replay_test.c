@@ -80,10 +80,13 @@ TEST(gguf_files_of_strangers_do_no_harm)
 {
     replay_corpus(5);
 }
-
 TEST(hubs_of_strangers_do_no_harm)
 {
     replay_corpus(6);
+}
+TEST(templates_of_strangers_do_no_harm)
+{
+    replay_corpus(7);
 }
 
 /* The seeds are worth something only while the readers take them. */
@@ -127,6 +130,11 @@ TEST(a_seed_of_each_kind_is_taken)
     tl_task *task = NULL;
     CHECK_OK(tl_task_open(&task, scratch_dir, TL_TASK_TRAIN | TL_TASK_VALIDATION, &err), err);
     tl_task_free(task);
+    tl_buf_clear(&file);
+    tl_chat_template *template = NULL;
+    CHECK_OK(tl_file_read(CORPUS "/template/types.jinja", 1 << 20, &file, &err), err);
+    CHECK_OK(tl_chat_parse(&template, "types.jinja", file.data, file.size, &err), err);
+    tl_chat_free(template);
     tl_buf_reset(&file);
     fuzz_end();
 }
@@ -134,4 +142,5 @@ TEST(a_seed_of_each_kind_is_taken)
 RUN_TESTS(CASE(safetensors_of_strangers_do_no_harm), CASE(tokenizers_of_strangers_do_no_harm),
           CASE(configs_of_strangers_do_no_harm), CASE(tasks_of_strangers_do_no_harm),
           CASE(adapters_of_strangers_do_no_harm), CASE(gguf_files_of_strangers_do_no_harm),
-          CASE(hubs_of_strangers_do_no_harm), CASE(a_seed_of_each_kind_is_taken))
+          CASE(templates_of_strangers_do_no_harm), CASE(hubs_of_strangers_do_no_harm),
+          CASE(a_seed_of_each_kind_is_taken))

@@ -12,11 +12,13 @@
 #include "io/gguf.h"
 #include "io/http_answer.h"
 #include "io/hub.h"
+#include "io/json.h"
 #include "io/safetensors.h"
 #include "model/adapter.h"
 #include "model/model_gguf.h"
 #include "task/task.h"
 #include "tests/scratch.h"
+#include "text/template.h"
 #include "text/tokenizer.h"
 
 #include <stdint.h>
@@ -223,6 +225,38 @@ static inline void fuzz_hub(const uint8_t *bytes, size_t size)
     tl_hub_listing_reset(&l);
 }
 
+/* A chat template, and after a line %% its variables as JSON; without them, a short conversation. */
+static inline void fuzz_template(const uint8_t *bytes, size_t size)
+{
+    static const char usual[] = "{\"messages\":[{\"role\":\"user\",\"content\":\"caf\\u00e9 \\n\"},"
+                                "{\"role\":\"assistant\",\"content\":\"<think>\\n</think> yes\",\"tool_calls\":"
+                                "[{\"function\":{\"name\":\"f\",\"arguments\":{\"a\":1.5,\"b\":[null,true]}}}]}],"
+                                "\"tools\":[{\"name\":\"f\"}],\"bos_token\":\"<s>\",\"n\":7,\"x\":[3,1,2]}";
+    json_error_t bad;
+    tl_chat_template *t = NULL;
+    const uint8_t *end = size ? memmem(bytes, size, "\n%%\n", 4) : NULL;
+    size_t n = end ? (size_t)(end - bytes) : size;
+    json_t *v = end ? tl_json_parse((const char *)end + 4, size - n - 4, &bad) : NULL;
+    if (!json_is_object(v)) {
+        json_decref(v);
+        v = tl_json_parse(usual, sizeof usual - 1, &bad);
+        fuzz_check(v != NULL);
+    }
+    if (tl_chat_parse(&t, "fuzz", (const char *)bytes, n, NULL) == 0) {
+        tl_chat_options o = { .output = 100000, .steps = 200000, .memory = 16 << 20, .milliseconds = 5000, .now = 1 };
+        for (int answers = 0; answers < 2; answers++) {
+            tl_chat_rendering r = { 0 };
+            if ((answers ? tl_chat_answers : tl_chat_render)(t, v, &o, &r, NULL) < 0) continue;
+            fuzz_check(r.text.size <= o.output);
+            for (size_t i = 0; i < r.n_spans; i++)
+                fuzz_check(r.spans[i].start <= r.spans[i].end && r.spans[i].end <= r.text.size);
+            tl_chat_rendering_reset(&r);
+        }
+        tl_chat_free(t);
+    }
+    json_decref(v);
+}
+
 static const struct {
     const char *name; /* of its folder in tests/fuzz/corpus too */
     void (*run)(const uint8_t *bytes, size_t size);
@@ -234,9 +268,10 @@ static const struct {
     { "adapter", fuzz_adapter },
     { "gguf", fuzz_gguf },
     { "hub", fuzz_hub },
+    { "template", fuzz_template },
 };
 enum {
-    FUZZ_TARGETS = 7
+    FUZZ_TARGETS = 8
 };
 
 #endif

@@ -74,6 +74,18 @@ static int panels_of(const product *p)
     return up(p->N, NR);
 }
 
+/* The same of quantized weights: blocks of one panel of theirs, or one block of each of some. */
+static ahead ahead_of_quantized(const product *p, int k0, int kc, int n0)
+{
+    const size_t I = (size_t)p->ldb, block = tl_panel_form_of(p->b_type).block;
+    const panels w = { p->b, p->b_type, I };
+    const size_t row = (size_t)(p->b_by_k ? k0 : n0), number = (size_t)(p->b_by_k ? n0 : k0);
+    ahead h = { .ld = tl_panel_bytes(p->b_type, I), .left = p->b_by_k ? up(kc, TL_PANEL) : 1 };
+    h.at = (const char *)panel_at(&w, row) + tl_panel_block_at(p->b_type, number / TL_PANEL_BLOCK);
+    h.run = up((int)block, 64) * (p->b_by_k ? 1 : up(kc, TL_PANEL_BLOCK));
+    return h;
+}
+
 /* The lines that panel n of block kb will be packed from. */
 static ahead ahead_of(const product *p, const cuts *c, int n, int kb)
 {
@@ -81,6 +93,7 @@ static ahead ahead_of(const product *p, const cuts *c, int n, int kb)
     const size_t k0 = (size_t)kb * (size_t)c->kc * (size_t)each_of(in_pairs(p)), n0 = (size_t)n * NR;
     const int kc = block_numbers(p, c, kb), nr = p->N - n * NR < NR ? p->N - n * NR : NR;
     ahead h = { .ld = ld };
+    if (tl_panels_known(p->b_type)) return ahead_of_quantized(p, (int)k0, kc, (int)n0);
     const size_t bytes = (size_t)(p->b_by_k ? nr : kc) * wide;
     h.at = (const char *)p->b + (p->b_by_k ? k0 * ld + n0 * wide : n0 * ld + k0 * wide);
     h.run = (int)((bytes + 63) / 64);

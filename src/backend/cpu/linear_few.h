@@ -232,7 +232,7 @@ static inline bool few_rows(const product *p)
 {
     const int most = p->c_turned || p->a_by_k ? FEW_MOST : FEW;
     return p->M <= most && !(AMX && in_pairs(p)) && !(p->b_by_k && p->b_type != TL_DTYPE_F32) &&
-           ((size_t)few_words(p) * (size_t)p->M + 16) * 4 <= TL_PRODUCT_SCRATCH;
+           !tl_panels_known(p->b_type) && ((size_t)few_words(p) * (size_t)p->M + 16) * 4 <= TL_PRODUCT_SCRATCH;
 }
 
 /* The same product with rows and columns exchanged: what was thin is few. */

@@ -38,7 +38,7 @@ typedef struct product {
     const float *a; /* a(m,k) = a[m * lda + k], or a[k * lda + m] where a_by_k */
     int lda;
     bool a_by_k;
-    const void *b; /* b(k,n) = b[n * ldb + k], or b[k * ldb + n] where b_by_k; f32 or bf16 */
+    const void *b; /* b(k,n) = b[n * ldb + k], or b[k * ldb + n] where b_by_k; f32 or bf16, or in panels */
     tl_dtype b_type;
     int ldb;
     bool b_by_k;
