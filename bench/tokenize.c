@@ -45,8 +45,7 @@ static int read_tree(tl_buf *out, tl_err *err)
 static int encode(encoding *e, tl_err *err)
 {
     e->ids.size = 0;
-    if (!e->lines)
-        return tl_tokenizer_encode(e->tokenizer, e->text.data, e->text.size, TL_ENCODE_PLAIN, &e->ids, err);
+    if (!e->lines) return tl_tokenizer_encode(e->tokenizer, e->text.data, e->text.size, TL_ENCODE_PLAIN, &e->ids, err);
     for (const char *at = e->text.data, *end = at + e->text.size, *next; at < end; at = next) {
         const char *line = memchr(at, '\n', (size_t)(end - at));
         next = line ? line + 1 : end;

@@ -20,7 +20,7 @@
 
 enum {
     MAX_PIECES = 1 << 24,
-    MAX_PIECE_BYTES = 1 << 16,
+    MAX_PIECE_BYTES = 1024, /* each cut of a piece is looked up: their square is the time */
     MODEL_UNIGRAM = 1,
     MODEL_BPE = 2
 };

@@ -77,7 +77,9 @@ int tl_tokenizer_index(tl_tokenizer *t, tl_err *err)
     t->find_mask = entries - 1;
     for (int id = 0; id < t->n_pieces; id++) {
         const tl_piece *p = &t->pieces[id];
-        if (p->kind & PIECE_MODEL) t->find[find_slot(t, t->bytes.data + p->start, (size_t)p->size)] = id;
+        if (!(p->kind & PIECE_MODEL)) continue;
+        t->find[find_slot(t, t->bytes.data + p->start, (size_t)p->size)] = id;
+        if (p->size > t->longest) t->longest = p->size;
     }
     return 0;
 }

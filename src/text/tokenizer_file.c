@@ -203,14 +203,12 @@ static int read_model(tl_reading *r, json_t *root, tl_err *err)
     return rc;
 }
 
+/* truncation and padding are left alone, as transformers leaves them: each call says them anew, and whoever saved the
+ * file while training has left his own there. */
 static int read_whole(tl_reading *r, json_t *root, tl_err *err)
 {
     TL_TRY(TL_ONLY_KEYS(root, r->path, err, "version", "truncation", "padding", "added_tokens", "normalizer",
                         "pre_tokenizer", "post_processor", "decoder", "model"));
-    static const char *const off[] = { "truncation", "padding" };
-    for (int i = 0; i < 2; i++)
-        if (json_object_get(root, off[i]) && !json_is_null(json_object_get(root, off[i])))
-            return tl_fail(err, TL_EUNSUPPORTED, "%s: %s is set; only null is supported", r->path, off[i]);
     TL_TRY(tl_read_normalizer(r, root, err));
     TL_TRY(tl_read_pre_tokenizer(r, root, err));
     TL_TRY(tl_read_decoder(r, root, err));

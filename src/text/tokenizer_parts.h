@@ -56,6 +56,7 @@ struct tl_tokenizer {
     tl_bpe *bpe;               /* owned; BPE */
     char suffix[16];           /* BPE: of a word's last character */
     tl_unigram *unigram;       /* owned; UNIGRAM */
+    int longest;               /* bytes of the longest PIECE_MODEL */
     char prefix[16];           /* WORDPIECE, BPE: of what does not begin a word */
     int max_characters;        /* WORDPIECE: of a word that is looked at */
     tl_added *added[2];        /* owned; [0] looked for in the text as it comes, [1] in the normalized text */
