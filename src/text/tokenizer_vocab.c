@@ -243,7 +243,7 @@ int tl_tokenizer_fill_merges_text(tl_tokenizer *t, json_t *vocab, const tl_buf *
 void tl_tokenizer_find_cuts(tl_tokenizer *t)
 {
     const size_t n = strlen(TL_SPACE_MARK);
-    t->cut_at_marks = !t->byte_level && !t->ignore_merges;
+    t->cut_at_marks = t->kind == TL_MODEL_BPE && !t->byte_level && !t->ignore_merges;
     for (int id = 0; t->cut_at_marks && id < t->n_pieces; id++) {
         const char *text = t->bytes.data + t->pieces[id].start;
         size_t size = (size_t)t->pieces[id].size;

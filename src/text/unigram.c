@@ -126,7 +126,7 @@ int tl_unigram_seal(tl_unigram *u, int unk, bool single, tl_err *err)
     for (size_t i = 0; i < u->n_nodes; i++)
         if (u->nodes[i].id >= 0 && u->nodes[i].score < low) low = u->nodes[i].score;
     if (low == DBL_MAX) return tl_fail(err, TL_EFORMAT, "unigram: no piece");
-    u->unknown = low - UNKNOWN_PENALTY;
+    u->unknown = single ? (double)(float)(low - UNKNOWN_PENALTY) : low - UNKNOWN_PENALTY;
     u->unk = unk;
     u->single = single;
     return 0;
@@ -141,7 +141,8 @@ typedef struct way {
 
 static void offer(const tl_unigram *u, way *to, double score, size_t start, int id)
 {
-    if (to->id < 0 || score > to->score) *to = (way){ u->single ? (double)(float)score : score, (uint32_t)start, id };
+    if (u->single) score = (double)(float)score;
+    if (to->id < 0 || score > to->score) *to = (way){ score, (uint32_t)start, id };
 }
 
 static void search(const tl_unigram *u, way *ways, const char *text, size_t size)
