@@ -252,6 +252,7 @@ static int fill_vocabulary(const tl_spm *s, tl_tokenizer *t, const char *where, 
     return rc;
 }
 
+/* A user's piece has its score of 0, more than any other: it wins over whatever else its letters could be. */
 static int fill_unigram(const tl_spm *s, tl_tokenizer *t, tl_err *err)
 {
     t->kind = TL_MODEL_UNIGRAM;
@@ -342,6 +343,7 @@ int tl_spm_fill(const tl_spm *s, tl_tokenizer *t, const char *where, tl_err *err
     TL_TRY(check_types(s, where, err));
     t->byte_fallback = s->byte_fallback;
     t->fuse_unk = true;
+    t->model_adds = s->unigram; /* by the scores of users' pieces */
     t->unk = s->unk;
     t->bos = s->bos >= 0 && (size_t)s->bos < s->n ? s->bos : -1;
     t->eos = s->eos >= 0 && (size_t)s->eos < s->n ? s->eos : -1;

@@ -120,7 +120,10 @@ static int encode_raw(void *arg, int id, const char *text, size_t size, tl_err *
         return tl_added_split(e->t->added[1], text, size, as_text, encode_normalized, e, err);
     tl_buf normal = tl_buf_make(INT_MAX);
     int rc = tl_normalizer_run(e->t->normalizer, text, size, &e->first, &normal, err);
-    if (rc == 0) rc = tl_added_split(e->t->added[1], normal.data, normal.size, as_text, encode_normalized, e, err);
+    if (rc == 0 && e->t->model_adds && normal.size > 0)
+        rc = encode_normalized(e, -1, normal.data, normal.size, err);
+    else if (rc == 0)
+        rc = tl_added_split(e->t->added[1], normal.data, normal.size, as_text, encode_normalized, e, err);
     e->first = false;
     tl_buf_reset(&normal);
     return rc;

@@ -60,6 +60,7 @@ struct tl_tokenizer {
     char prefix[16];           /* WORDPIECE, BPE: of what does not begin a word */
     int max_characters;        /* WORDPIECE: of a word that is looked at */
     tl_added *added[2];        /* owned; [0] looked for in the text as it comes, [1] in the normalized text */
+    bool model_adds;           /* the model finds those of [1] itself: they are only kept from the normalizer */
     tl_normalizer *normalizer; /* owned */
     tl_pretoken *pretoken;     /* owned */
     tl_decoder decoder;        /* where not byte_level */
