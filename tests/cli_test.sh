@@ -59,6 +59,20 @@ check "and nothing else" eval '! is_json "$work/bad"'
 
 # ---- the program and its commands ----
 
+# waits AS ENVIRONMENT...: what libgomp says of the turns that a waiting thread takes.
+waits() {
+    as=$1
+    shift
+    env "$@" OMP_DISPLAY_ENV=verbose "$tailor" tokenize --help >"$work/out" 2>"$work/said"
+    [ "$(sed -n "s/.*GOMP_SPINCOUNT = '\(.*\)'.*/\1/p" "$work/said" | tail -1)" = "$as" ]
+}
+if OMP_DISPLAY_ENV=verbose "$tailor" --help 2>&1 | grep -q GOMP_SPINCOUNT; then
+    check "threads wait briefly" waits 2000 -u OMP_WAIT_POLICY -u GOMP_SPINCOUNT
+    check "but as long as they are told" waits 77 GOMP_SPINCOUNT=77
+else
+    skip "threads wait briefly" "another OpenMP than libgomp"
+fi
+
 commands=$("$tailor" --help | awk '/^  [a-z]/ { print $1 }')
 check "there are commands" [ "$(echo "$commands" | wc -l)" -ge 8 ]
 for c in $commands; do

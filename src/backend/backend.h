@@ -84,12 +84,20 @@ typedef struct tl_matrix {
  *
  * add is what the product is added to - y itself, or the residual stream - and starts each element's sum; the bias ends
  * it. */
+/* What an adapter adds, after the bias: of a product x w^T, [N,r] by [O,r]^T; of a gradient, [N,r] by [r,I]. */
+typedef struct tl_low_product {
+    const float *x; /* [N, r]; NULL: nothing is added */
+    const float *w;
+    int r;
+} tl_low_product;
+
 typedef struct tl_product {
     float *y; /* overlaps neither x nor another product's y */
     tl_matrix w;
     int O;
     const float *bias; /* [O]; NULL: none */
     const float *add;  /* [N, O]: y, or apart from it; NULL: none */
+    tl_low_product low;
 } tl_product;
 
 /* One of several products whose gradients to their common input are summed: dx[N,I] (+)= dy[N,O] w[O,I]. */
@@ -97,6 +105,7 @@ typedef struct tl_product_back {
     const float *dy; /* [N, O] */
     tl_matrix w;
     int O;
+    tl_low_product low;
 } tl_product_back;
 
 /* Key/value pages.  Positions come in pages of TL_PAGE; a page holds, for one layer, words of four bytes: f32s, or

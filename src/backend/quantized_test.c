@@ -132,7 +132,7 @@ static float *gradient(const tl_backend *b, int threads, tl_precision precision,
     const size_t n = (size_t)z->N * (size_t)z->I;
     float *dx = fresh(n);
     if (start) memcpy(dx, start, n * sizeof *dx);
-    b->linear_dx(&s, dx, &(tl_product_back){ dy, w, z->O }, 1, z->N, z->I, start != NULL);
+    b->linear_dx(&s, dx, &(tl_product_back){ .dy = dy, .w = w, .O = z->O }, 1, z->N, z->I, start != NULL);
     tl_stream_free(&s);
     return dx;
 }
@@ -285,7 +285,7 @@ TEST(a_list_may_mix_all_kinds_of_weights)
             tl_stream s = stream_of(2, (tl_precision)p);
             for (int i = 0; i < 5; i++) {
                 list[i] = (tl_product){ .y = fresh((size_t)z.N * (size_t)O[i]), .w = m[i], .O = O[i] };
-                back[i] = (tl_product_back){ dys[i], m[i], O[i] };
+                back[i] = (tl_product_back){ .dy = dys[i], .w = m[i], .O = O[i] };
             }
             (*b)->linear(&s, list, 5, x, z.N, z.I);
             for (int i = 0; i < 5; i++) {

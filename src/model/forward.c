@@ -239,47 +239,56 @@ static void lay_pages(const tl_batch *b, tl_acts *acts)
 
 /* ---- the operations ---- */
 
-/* What each run's adapter adds to y = x W^T of layer's product j. */
+/* What a run's adapter adds to y = x W^T of layer's product j; x: the run's first row.  x NULL in it: nothing. */
+static tl_low_product low_of(const tl_model *m, tl_stream *s, const tl_run *run, const tl_acts *acts, int layer, int j,
+                             const float *x)
+{
+    const tl_backend *be = m->backend;
+    bool first, last;
+    int module = tl_model_module(m, j, &first, &last), row_of_b;
+    const tl_lora *lora = run->adapter ? tl_adapter_of(run->adapter, layer, j, &row_of_b) : NULL;
+    if (!lora || lora->r == 0) return (tl_low_product){ NULL };
+    /* runs may differ in r */
+    float *low = acts->layers[layer].low[module] + (size_t)run->row * (size_t)acts->size.max_rank;
+    if (first) { /* the products of a module share scale * x A^T */
+        tl_product down = { .y = low, .w = tl_weight_matrix(&lora->a), .O = lora->r };
+        be->linear(s, &down, 1, x, run->rows, m->layers[layer].linear[j].cols);
+        be->scale(s, low, lora->scale, (size_t)run->rows * (size_t)lora->r);
+    }
+    return (tl_low_product){ low, (const float *)lora->b.data + (size_t)row_of_b * (size_t)lora->r, lora->r };
+}
+
+/* What the adapter of each of several runs adds to y. */
 static void adapt(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_acts *acts, int layer, int j, float *y,
                   const float *x)
 {
-    const tl_backend *be = m->backend;
-    const tl_layer_acts *a = &acts->layers[layer];
     const tl_weight *w = &m->layers[layer].linear[j];
-    bool first, last;
-    int module = tl_model_module(m, j, &first, &last);
     for (int i = 0; i < b->n_segments;) {
         tl_run run = tl_batch_run(b, i);
         i = run.next;
-        int row_of_b;
-        const tl_lora *lora = run.adapter ? tl_adapter_of(run.adapter, layer, j, &row_of_b) : NULL;
-        if (!lora || lora->r == 0) continue;
-        size_t row = (size_t)run.row;
-        float *low = a->low[module] + row * (size_t)acts->size.max_rank; /* runs may differ in r */
-        if (first) { /* the products of a module share scale * x A^T */
-            tl_product down = { .y = low, .w = tl_weight_matrix(&lora->a), .O = lora->r };
-            be->linear(s, &down, 1, x + row * (size_t)w->cols, run.rows, w->cols);
-            be->scale(s, low, lora->scale, (size_t)run.rows * (size_t)lora->r);
-        }
-        float *out = y + row * (size_t)w->rows;
-        tl_matrix part = { (const float *)lora->b.data + (size_t)row_of_b * (size_t)lora->r, TL_DTYPE_F32 };
-        be->linear(s, &(tl_product){ .y = out, .w = part, .O = w->rows, .add = out }, 1, low, run.rows, lora->r);
+        tl_low_product low = low_of(m, s, &run, acts, layer, j, x + (size_t)run.row * (size_t)w->cols);
+        float *out = y + (size_t)run.row * (size_t)w->rows;
+        tl_product part = { .y = out, .w = { low.w, TL_DTYPE_F32 }, .O = w->rows, .add = out };
+        if (low.x) m->backend->linear(s, &part, 1, low.x, run.rows, low.r);
     }
 }
 
 /* y[i] = x W^T + b for the layer's n products from the first on, which share their input; add starts the sums (NULL:
- * nothing). */
+ * nothing).  Where all rows have the same adapter it goes along with the products; the sums are the same either way. */
 static void linear(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_acts *acts, int layer, int first, int n,
                    float *const *y, const float *x, const float *add)
 {
     tl_product p[TL_LINEARS];
     const tl_weight *w = &m->layers[layer].linear[first], *bias = &m->layers[layer].bias[first];
+    const tl_run run = tl_batch_run(b, 0);
+    const bool one = run.next == b->n_segments;
     for (int i = 0; i < n; i++)
         p[i] = (tl_product){
             .y = y[i], .w = tl_weight_matrix(&w[i]), .O = w[i].rows, .bias = tl_weight_f32(&bias[i]), .add = add
         };
+    for (int i = 0; one && run.adapter && i < n; i++) p[i].low = low_of(m, s, &run, acts, layer, first + i, x);
     m->backend->linear(s, p, n, x, b->N, w->cols);
-    for (int i = 0; b->adapters && i < n; i++) adapt(m, s, b, acts, layer, first + i, y[i], x);
+    for (int i = 0; !one && b->adapters && i < n; i++) adapt(m, s, b, acts, layer, first + i, y[i], x);
 }
 
 void tl_norm_rows(const tl_model *m, tl_stream *s, float *y, float *mean, float *rstd, const float *x,

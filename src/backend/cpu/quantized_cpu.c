@@ -206,14 +206,18 @@ static void sweep(const work *w, const tl_product *p, int n, const byte *next, s
         panel = w->open;
         f = opened(f);
     }
-    const size_t lines = (next_bytes + 63) / 64, share = (lines + (size_t)tiles - 1) / (size_t)tiles;
+    /* Few rows take the lines of the next panel along as they go, many have them asked for tile by tile. */
+    const size_t lines = tiles > 1 ? (next_bytes + 63) / 64 : 0, share = (lines + (size_t)tiles - 1) / (size_t)tiles;
     for (int i = 0; i < tiles; i++) {
         const int m = tile_at(N, tiles, i), rows = tile_at(N, tiles, i + 1) - m;
         for (size_t l = (size_t)i * share; next && l < (size_t)(i + 1) * share && l < lines; l++)
             _mm_prefetch((const char *)next + l * 64, _MM_HINT_T1);
-        for (int row = 0; row < TL_PANEL && n * TL_PANEL + row < p->O; row += NR)
+        for (int row = 0; row < TL_PANEL && n * TL_PANEL + row < p->O; row += NR) {
+            int8_target t = target_of(w, p, w->m0 + m, n * TL_PANEL + row);
+            if (tiles == 1 && next && row == 0) t.ahead = next - (panel + tl_panel_group_at(p->w.dtype, b0));
             int8_tiles[rows - 1][f](w->x + (size_t)i * (size_t)(w->b1 - w->b0) * SLOT, panel, b0, (size_t)w->b1, row,
-                                    target_of(w, p, w->m0 + m, n * TL_PANEL + row));
+                                    t);
+        }
     }
 }
 
@@ -303,10 +307,14 @@ void TL_CPU(linear_any)(tl_stream *s, const tl_product *list, int n, const float
         const bool whole_numbers = s->precision == TL_PRECISION_INT8 && tl_panels_known(list[i].w.dtype);
         for (next = i + 1; next < n; next++)
             if ((s->precision == TL_PRECISION_INT8 && tl_panels_known(list[next].w.dtype)) != whole_numbers) break;
-        if (whole_numbers)
-            linear_int8(s, list + i, next - i, x, N, I);
-        else
-            TL_CPU(linear)(&plain, list + i, next - i, x, N, I);
+        if (!whole_numbers) TL_CPU(linear)(&plain, list + i, next - i, x, N, I);
+        if (!whole_numbers) continue;
+        linear_int8(s, list + i, next - i, x, N, I);
+        for (int k = i; k < next; k++) {
+            const tl_low_product *low = &list[k].low;
+            const tl_product part = { list[k].y, { low->w, TL_DTYPE_F32 }, list[k].O, .add = list[k].y };
+            if (low->x) TL_CPU(linear)(&plain, &part, 1, low->x, N, low->r);
+        }
     }
 }
 

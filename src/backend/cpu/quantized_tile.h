@@ -84,11 +84,13 @@ typedef struct int8_target {
     const float *bias; /* [n]; NULL: none, or not yet */
     size_t ld;
     int n;
+    ptrdiff_t ahead; /* bytes from each block to the one whose lines are asked for meanwhile; 0: none is */
 } int8_target;
 
 /* Blocks that follow each other, of one group or of a type whose groups are single blocks. */
 static inline __attribute__((always_inline)) void run(int rows, form f, vf sum[ROWS][2], const byte *a,
-                                                      const byte *group, const byte *block, size_t b, size_t n, int row)
+                                                      const byte *group, const byte *block, size_t b, size_t n, int row,
+                                                      ptrdiff_t ahead)
 {
     const bool open = f >= FORM_OPEN_8, eight = f == FORM_Q8_0 || open, min = f == FORM_Q4_K || f == FORM_OPEN_MIN;
     const size_t step = open ? (size_t)OPEN_BLOCK : tl_panel_form_of(type_of(f)).block;
@@ -111,6 +113,8 @@ static inline __attribute__((always_inline)) void run(int rows, form f, vf sum[R
         const int *eights = (const int *)(const void *)(a + AT_8);
         const float *d = (const float *)(const void *)(a + AT_D);
         vi s[ROWS][2];
+        for (size_t line = 0; ahead && line < step; line += 64)
+            _mm_prefetch((const char *)block + ahead + line, _MM_HINT_T1);
 #pragma GCC unroll 7
         for (int m = 0; m < rows; m++) s[m][0] = s[m][1] = starts ? vi_set(start[m]) : vi_set(0);
 #pragma GCC unroll 8
@@ -191,11 +195,11 @@ static inline __attribute__((always_inline)) void int8_tile(int rows, form f, co
     const tl_dtype type = type_of(f);
     const size_t group = tl_panel_form_of(type).group;
     if (f >= FORM_OPEN_8 || group == 1) {
-        run(rows, f, sum, a, NULL, f >= FORM_OPEN_8 ? w : w + tl_panel_block_at(type, b0), b0, b1 - b0, row);
+        run(rows, f, sum, a, NULL, f >= FORM_OPEN_8 ? w : w + tl_panel_block_at(type, b0), b0, b1 - b0, row, t.ahead);
     } else {
         for (size_t b = b0, n; b < b1; b += n, a += n * SLOT) {
             n = group - b % group < b1 - b ? group - b % group : b1 - b;
-            run(rows, f, sum, a, w + tl_panel_group_at(type, b), w + tl_panel_block_at(type, b), b, n, row);
+            run(rows, f, sum, a, w + tl_panel_group_at(type, b), w + tl_panel_block_at(type, b), b, n, row, t.ahead);
         }
     }
 #pragma GCC unroll 7

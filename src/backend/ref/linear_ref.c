@@ -1,6 +1,7 @@
 /* linear_ref.c - the three matrix products of a linear layer.
  *
- *     y[n,o]  = add[n,o] + (sum over i of x[n,i] w[o,i]) + bias[o]        linear      i in order
+ *     y[n,o]  = add[n,o] + (sum over i of x[n,i] w[o,i]) + bias[o]        linear      i in order; then what an adapter
+ *                                                                                     adds, j of its r in order
  *     dx[n,i] = sum over o of dy[n,o] w[o,i]       linear_dx   o in order
  *     dw[o,i] = sum over n of dy[n,o] x[n,i]       linear_dw   n in order
  *
@@ -61,11 +62,14 @@ static void product(tl_stream *s, const tl_product *p, const float *x, int N, in
 
 void tl_ref_linear(tl_stream *s, const tl_product *p, int n, const float *x, int N, int I)
 {
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
         if (s->precision == TL_PRECISION_INT8 && tl_panels_known(p[i].w.dtype))
             tl_ref_linear_int8(s, &p[i], x, N, I);
         else
             product(s, &p[i], x, N, I);
+        const tl_product low = { .y = p[i].y, .w = { p[i].low.w, TL_DTYPE_F32 }, .O = p[i].O, .add = p[i].y };
+        if (p[i].low.x) product(s, &low, p[i].low.x, N, p[i].low.r);
+    }
 }
 
 static void product_dx(tl_stream *s, float *dx, const float *dy, tl_matrix w, int N, int O, int I, bool accumulate)
@@ -89,7 +93,11 @@ static void product_dx(tl_stream *s, float *dx, const float *dy, tl_matrix w, in
 
 void tl_ref_linear_dx(tl_stream *s, float *dx, const tl_product_back *p, int n, int N, int I, bool accumulate)
 {
-    for (int i = 0; i < n; i++) product_dx(s, dx, p[i].dy, p[i].w, N, p[i].O, I, accumulate || i > 0);
+    for (int i = 0; i < n; i++) {
+        const tl_low_product *low = &p[i].low;
+        product_dx(s, dx, p[i].dy, p[i].w, N, p[i].O, I, accumulate || i > 0);
+        if (low->x) product_dx(s, dx, low->x, (tl_matrix){ low->w, TL_DTYPE_F32 }, N, low->r, I, true);
+    }
 }
 
 void tl_ref_linear_dw(tl_stream *s, float *dw, const float *dy, const float *x, int N, int O, int I, bool accumulate)
