@@ -48,14 +48,18 @@ typedef struct tl_bench_work {
 } tl_bench_work;
 
 extern const tl_bench_work tl_bench_product, tl_bench_train, tl_bench_train_memory, tl_bench_lora_step, tl_bench_prompt,
-    tl_bench_decode, tl_bench_clients, tl_bench_start;
+    tl_bench_decode, tl_bench_clients, tl_bench_start, tl_bench_tokenize;
+
+/* Whose vocabulary the rows of encoding have: a directory. */
+const char *tl_bench_tokenizer_dir(void);
 
 typedef enum tl_bench_peer_kind {
     TL_PEER_NONE,
-    TL_PEER_TORCH,  /* PyTorch, transformers, peft */
-    TL_PEER_LLAMA,  /* llama-bench of llama.cpp, of ik_llama.cpp: the better one counts */
-    TL_PEER_SERVER, /* llama-server */
-    TL_PEER_LLM_C   /* llm.c's train_gpt2 */
+    TL_PEER_TORCH,     /* PyTorch, transformers, peft */
+    TL_PEER_LLAMA,     /* llama-bench of llama.cpp, of ik_llama.cpp: the better one counts */
+    TL_PEER_SERVER,    /* llama-server */
+    TL_PEER_LLM_C,     /* llm.c's train_gpt2 */
+    TL_PEER_TOKENIZERS /* the package, one thread */
 } tl_bench_peer_kind;
 
 /* How a target is meant. */

@@ -90,6 +90,12 @@ static int llm_c_open(tl_peer *p, tl_err *err)
     return script_open(p, argv, err);
 }
 
+static int tokenizers_open(tl_peer *p, tl_err *err)
+{
+    const char *const argv[] = { p->path, "bench/peer_tokenizers.py", tl_bench_tokenizer_dir(), p->row->kind, NULL };
+    return script_open(p, argv, err);
+}
+
 /* ---- llama-bench: run once a turn ---- */
 
 static int llama_open(tl_peer *p, tl_err *err)
@@ -150,6 +156,7 @@ static const struct {
     { TL_PEER_LLAMA, "llama.cpp", offsetof(tl_bench_options, llama_bench), llama_open, llama_turn },
     { TL_PEER_LLAMA, "ik_llama.cpp", offsetof(tl_bench_options, ik_llama_bench), llama_open, llama_turn },
     { TL_PEER_SERVER, "llama-server", offsetof(tl_bench_options, llama_server), server_open, script_turn },
+    { TL_PEER_TOKENIZERS, "tokenizers", offsetof(tl_bench_options, python), tokenizers_open, script_turn },
     { TL_PEER_LLM_C, "llm.c", offsetof(tl_bench_options, llm_c), llm_c_open, script_turn },
 };
 

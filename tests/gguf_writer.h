@@ -17,7 +17,7 @@
 #include <string.h>
 
 typedef struct gguf_writer {
-    unsigned char bytes[8192];
+    unsigned char bytes[1 << 15];
     size_t size;
     uint64_t tensors, pairs;
 } gguf_writer;

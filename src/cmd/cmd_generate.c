@@ -40,6 +40,7 @@ enum {
 /* What the tokens are handed to as they are drawn. */
 typedef struct writer {
     const tl_tokenizer *tokenizer; /* borrowed; NULL: ids are written in place of text */
+    tl_decode_state decoding;
     tl_utf8_stream stream;
     tl_buf bytes, text; /* of one token; whole characters, with --json of the answer so far */
     int n;
@@ -53,7 +54,7 @@ static int write_token(writer *w, int id, tl_err *err)
         size_t size;
         tl_buf_clear(&w->bytes);
         if (tl_tokenizer_piece(w->tokenizer, id, &size))
-            TL_TRY(tl_tokenizer_decode_next(w->tokenizer, id, false, true, &w->bytes, err));
+            TL_TRY(tl_tokenizer_decode_next(w->tokenizer, &w->decoding, id, true, &w->bytes, err));
         else /* a row that only fills up the table: a byte that begins no character, so that it shows */
             TL_TRY(tl_buf_puts(&w->bytes, "\xff", err));
         TL_TRY(tl_utf8_push(&w->stream, w->bytes.data, w->bytes.size, &w->text, err));
@@ -134,9 +135,11 @@ static int write_json(const writer *w, const tl_generate_request *g, tl_err *err
 
 static int generate(tl_opened *m, const tl_ids *prompt, tl_err *err)
 {
-    writer w = {
-        .tokenizer = m->tokenizer, .bytes = tl_buf_make(TEXT_LIMIT), .text = tl_buf_make(TEXT_LIMIT), .err = err
-    };
+    writer w = { .tokenizer = m->tokenizer,
+                 .decoding = tl_decode_behind(),
+                 .bytes = tl_buf_make(TEXT_LIMIT),
+                 .text = tl_buf_make(TEXT_LIMIT),
+                 .err = err };
     tl_generate_request g = tl_generate_defaults();
     g.prompt = prompt->data;
     g.n_prompt = (int)prompt->size;

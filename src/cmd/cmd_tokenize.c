@@ -5,6 +5,7 @@
 #include "io/lines.h"
 #include "text/bpe_train.h"
 #include "text/tokenizer.h"
+#include "text/utf8_stream.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -19,13 +20,14 @@ static struct {
     const char *model, *decode, *train, *output;
     int vocab_size;
     long documents;
-    bool json, no_special;
+    bool json, no_special, replace_invalid;
 } o = { .model = "models/tailor-base", .vocab_size = 2048, .documents = 20000 };
 
 static const tl_option rows[] = {
     { "model", 's', &o.model, "BASE", "whose tokenizer: a directory or a GGUF file" },
     { "json", 'b', &o.json, NULL, "write {\"ids\":[...]} instead of numbers in a line" },
     { "no-special", 'b', &o.no_special, NULL, "add no BOS" },
+    { "replace-invalid", 'b', &o.replace_invalid, NULL, "what is not UTF-8 becomes U+FFFD instead of an error" },
     { "decode", 's', &o.decode, "IDS", "the other way: ids with commas to text" },
     { "train", 's', &o.train, "FILE", "learn a byte-level BPE from a corpus of JSON lines" },
     { "vocab-size", 'i', &o.vocab_size, "N", "with --train: tokens" },
@@ -33,6 +35,17 @@ static const tl_option rows[] = {
     { "output", 's', &o.output, "DIR", "with --train: where the tokenizer goes" },
     { 0 },
 };
+
+static int replace_invalid(tl_buf *text, tl_err *err)
+{
+    tl_utf8_stream u = { 0 };
+    tl_buf clean = tl_buf_make(INPUT_LIMIT);
+    int rc = tl_utf8_push(&u, text->data, text->size, &clean, err);
+    if (rc == 0) rc = tl_utf8_end(&u, &clean, err);
+    tl_buf_reset(text);
+    *text = clean;
+    return rc;
+}
 
 static int encode(const tl_tokenizer *t, tl_err *err)
 {
@@ -42,6 +55,7 @@ static int encode(const tl_tokenizer *t, tl_err *err)
     int rc = 0;
     for (size_t n; rc == 0 && (n = fread(chunk, 1, sizeof chunk, stdin)) > 0;) rc = tl_buf_append(&text, chunk, n, err);
     if (rc == 0 && ferror(stdin)) rc = tl_fail(err, TL_EIO, "standard input: cannot be read");
+    if (rc == 0 && o.replace_invalid) rc = replace_invalid(&text, err);
     unsigned flags = o.no_special ? TL_ENCODE_PLAIN : TL_ENCODE_SPECIAL;
     if (rc == 0) rc = tl_tokenizer_encode(t, text.data ? text.data : "", text.size, flags, &ids, err);
     if (rc == 0) {

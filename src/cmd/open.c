@@ -6,7 +6,6 @@
 #include "io/hub.h"
 #include "io/hub_cache.h"
 #include "io/hub_env.h"
-#include "text/tokenizer_gguf.h"
 
 #include <assert.h>
 #include <limits.h>
@@ -47,23 +46,10 @@ int tl_open_base(tl_model **out, tl_precision *precision, const tl_open_flags *f
 
 int tl_tokenizer_open_if_any(tl_tokenizer **out, const char *dir, tl_err *err)
 {
-    static const char *const files[] = {
-        "tokenizer.json", "vocab.json", "merges.txt", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", NULL
-    };
+    bool any;
     *out = NULL;
-    if (tl_gguf_is(dir)) {
-        tl_gguf *g = NULL;
-        TL_TRY(tl_gguf_open(&g, dir, err));
-        bool any = tl_tokenizer_gguf_any(g);
-        tl_gguf_close(g);
-        return any ? tl_tokenizer_open(out, dir, err) : 0;
-    }
-    for (int i = 0; files[i]; i++) {
-        char path[PATH_MAX];
-        TL_TRY(tl_path_join(path, sizeof path, dir, files[i], err));
-        if (access(path, F_OK) == 0) return tl_tokenizer_open(out, dir, err);
-    }
-    return 0;
+    TL_TRY(tl_tokenizer_any(&any, dir, err));
+    return any ? tl_tokenizer_open(out, dir, err) : 0;
 }
 
 int tl_tokens_parse(tl_ids *out, const char *text, int V, tl_err *err)

@@ -24,10 +24,49 @@ __attribute__((constructor)) static void note_failures(void)
     json_set_alloc_funcs(noted_malloc, free);
 }
 
+/* Python writes integers of any length, jansson has 64 bits: a copy in which those of 19 digits and more are reals.
+ * NULL: no memory. */
+static char *with_reals(const char *bytes, size_t size, size_t *out_size)
+{
+    char *out = noted_malloc(size + size / 19 * 2 + 1);
+    size_t n = 0, i = 0;
+    while (out && i < size) {
+        size_t from = i;
+        if (bytes[i] == '"') {
+            for (i++; i < size && bytes[i] != '"'; i++)
+                if (bytes[i] == '\\') i++;
+            i = i < size ? i + 1 : size;
+        } else {
+            while (i < size && bytes[i] && strchr("+-.0123456789eE", bytes[i])) i++;
+            if (i == from) i++;
+        }
+        memcpy(out + n, bytes + from, i - from);
+        n += i - from;
+        size_t digits = 0;
+        while (from + digits < i && strchr("-0123456789", bytes[from + digits])) digits++;
+        if (digits < 19 || from + digits < i) continue;
+        out[n++] = 'e';
+        out[n++] = '0';
+    }
+    *out_size = n;
+    return out;
+}
+
+static json_t *parse(const char *bytes, size_t size, json_error_t *bad)
+{
+    json_t *value = json_loadb(bytes, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, bad);
+    if (value || json_error_code(bad) != json_error_numeric_overflow) return value;
+    size_t n = 0;
+    char *reals = with_reals(bytes, size, &n);
+    if (reals) value = json_loadb(reals, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, bad);
+    free(reals);
+    return value;
+}
+
 json_t *tl_json_parse(const char *bytes, size_t size, json_error_t *bad)
 {
     memory_failed = false;
-    json_t *value = json_loadb(bytes, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, bad);
+    json_t *value = parse(bytes, size, bad);
     if (!memory_failed) return value;
     json_decref(value);
     *bad = (json_error_t){ .text = "memory is short" };

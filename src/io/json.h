@@ -25,7 +25,8 @@ int tl_json_load(json_t **out, const char *path, tl_err *err);
 int tl_json_save(const char *path, const json_t *value, tl_err *err);
 
 /* json_loadb and json_dumps that never take a failed allocation for an end of the text (jansson 2.14 drops the
- * bytes it had no room for): then they give NULL.  A key given twice is refused; the text is the caller's to free. */
+ * bytes it had no room for): then they give NULL.  A key given twice is refused; an integer beyond 64 bits is read as a
+ * real, as Python's model_max_length wants it; the text is the caller's to free. */
 json_t *tl_json_parse(const char *bytes, size_t size, json_error_t *bad);
 char *tl_json_print(const json_t *value, size_t flags);
 

@@ -93,6 +93,28 @@ TEST(what_is_saved_is_loaded_again_with_its_keys_in_order)
     scratch_end();
 }
 
-RUN_TESTS(CASE(a_value_is_fetched_by_type_and_a_missing_one_has_its_default),
+TEST(an_integer_beyond_64_bits_is_read_as_a_number)
+{
+    static const char text[] =
+        "{\"model_max_length\": 1000000000000000019884624838656, \"s\": \"9\\\"99999999999999999999\","
+        " \"n\": -123456789012345678901234567890, \"fits\": 9223372036854775807, \"r\":"
+        " 12345678901234567890.5}";
+    json_error_t bad;
+    json_t *o = tl_json_parse(text, sizeof text - 1, &bad);
+    if (!o) fail_msg("%s", bad.text);
+    CHECK(json_real_value(json_object_get(o, "model_max_length")) == 1e30);
+    CHECK(json_real_value(json_object_get(o, "n")) < -1.2e29);
+    CHECK(json_integer_value(json_object_get(o, "fits")) == INT64_MAX ||
+          json_is_real(json_object_get(o, "fits"))); /* one long neighbour makes reals of all long ones */
+    CHECK(json_real_value(json_object_get(o, "r")) == 12345678901234567890.5);
+    CHECK_STR(json_string_value(json_object_get(o, "s")), "9\"99999999999999999999");
+    json_decref(o);
+    static const char *const broken[] = { "[99999999999999999999", "99999999999999999999x", "{\"a\": 1e999}",
+                                          "[99999999999999999999, \"" };
+    for (int i = 0; i < 4; i++) CHECK(!tl_json_parse(broken[i], strlen(broken[i]), &bad));
+}
+
+RUN_TESTS(CASE(an_integer_beyond_64_bits_is_read_as_a_number),
+          CASE(a_value_is_fetched_by_type_and_a_missing_one_has_its_default),
           CASE(a_wrong_value_is_named_with_what_was_wanted), CASE(a_broken_file_is_named_with_line_and_column),
           CASE(what_is_saved_is_loaded_again_with_its_keys_in_order))

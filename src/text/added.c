@@ -2,7 +2,7 @@
  *
  * The tokens lie sorted by first byte, long ones before short, and a table says
  * where each first byte begins: nearly every byte of a text begins no token and
- * costs one look. */
+ * costs one look.  Where all begin with the same byte ('<', mostly), memchr looks. */
 #include "text/added.h"
 
 #include "text/unicode.h"
@@ -15,6 +15,7 @@ struct tl_added {
     tl_added_token *tokens; /* owned, and each content too */
     size_t n, capacity;
     size_t first[257]; /* tokens that begin with byte b: first[b] .. first[b+1]-1 */
+    int only;          /* the first byte of all tokens; -1: they differ */
     bool sealed;
 };
 
@@ -74,6 +75,8 @@ int tl_added_seal(tl_added *a, tl_err *err)
         while (i < a->n && (unsigned char)a->tokens[i].content[0] == b) i++;
     }
     a->first[256] = i;
+    a->only = a->n ? (unsigned char)a->tokens[0].content[0] : -1;
+    if (a->n && a->tokens[a->n - 1].content[0] != a->tokens[0].content[0]) a->only = -1;
     a->sealed = true;
     return 0;
 }
@@ -95,6 +98,21 @@ static const tl_added_token *longest_at(const tl_added *a, const char *text, siz
         if (t->size <= size && memcmp(t->content, text, t->size) == 0) return t;
     }
     return NULL;
+}
+
+/* The next place from i on where a token may begin, or size. */
+static size_t next_place(const tl_added *a, const char *text, size_t size, size_t i)
+{
+    if (a->n == 0 || i == size) return size;
+    if (a->only >= 0) {
+        const char *found = memchr(text + i, a->only, size - i);
+        return found ? (size_t)(found - text) : size;
+    }
+    for (; i < size; i++) {
+        unsigned char b = (unsigned char)text[i];
+        if (a->first[b] < a->first[b + 1]) return i;
+    }
+    return size;
 }
 
 static bool touches_a_word(const char *text, size_t size, size_t start, size_t end)
@@ -123,7 +141,7 @@ int tl_added_split(const tl_added *a, const char *text, size_t size, bool skip_s
 {
     assert(a->sealed);
     size_t done = 0; /* all before is handed out */
-    for (size_t i = 0; i < size;) {
+    for (size_t i = 0; (i = next_place(a, text, size, i)) < size;) {
         const tl_added_token *t = longest_at(a, text + i, size - i);
         if (!t) {
             i++;

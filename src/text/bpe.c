@@ -1,13 +1,13 @@
-/* bpe.c - merging with a heap over a linked list.
+/* bpe.c - the merges in a hash table, words merged in place or over a heap.
  *
- * The symbols of a word form a list; each neighbouring pair that can be merged
- * lies in a heap under (rank, place), so that the lowest rank goes first and,
- * among equals, the leftmost.  A merge spoils at most two entries, which are
- * recognized when they come up: the pair now at that place has another rank.
- * n symbols cost O(n log n), a megabyte without a space included.
+ * A word of a few symbols is merged where it lies: the lowest rank is looked for, two symbols become one and the rest
+ * moves up.  Of a long word the symbols form a list; each neighbouring pair that can be merged lies in a heap under
+ * (rank, place), so that the lowest rank goes first and, among equals, the leftmost.  A merge spoils at most two
+ * entries, which are recognized when they come up: the pair now at that place has another rank.  n symbols cost
+ * O(n log n), a megabyte without a space included.
  *
- * Text repeats its words, so short ones are remembered: a table of CACHE
- * entries, newest wins, born when a text turns out to have more than a few. */
+ * The table of a large vocabulary is megabytes of which a text asks for a little again and again, one entry here and
+ * one there; what was asked lately, found or not, stands together in a table that the second-level cache holds. */
 #include "text/bpe.h"
 
 #include "base/size.h"
@@ -20,60 +20,54 @@
 
 typedef struct merge {
     uint64_t pair; /* left << 32 | right; NONE where empty */
-    int rank;
+    int rank;      /* NEVER: this pair is not merged */
     int merged;
 } merge;
 
 #define NONE UINT64_MAX
 
-struct tl_bpe {
-    merge *table; /* owned; open addressing, at most half full */
-    size_t mask;
-    size_t n, limit;
-};
-
 enum {
-    CACHE = 4096,
-    CACHE_BYTES = 23,
-    CACHE_IDS = 6,
-    CACHE_AFTER = 64
+    NEVER = INT_MAX,
+    FIRST_ENTRIES = 64,
+    RECENT = 1 << 13, /* of 16 bytes */
+    SHORT = 40        /* symbols; from here on the heap is faster */
 };
 
-typedef struct cached {
-    uint8_t size; /* 0: empty */
-    uint8_t n;
-    char bytes[CACHE_BYTES];
-    int ids[CACHE_IDS];
-} cached;
+struct tl_bpe {
+    merge *table; /* owned; open addressing, at most five eighths full */
+    size_t mask, n;
+};
 
 typedef struct symbol {
-    int id;         /* -1: merged into the one before */
-    int prev, next; /* -1 at the ends */
+    int id;           /* -1: merged into the one before */
+    int prev, next;   /* -1 at the ends */
+    int rank, merged; /* of the pair with the next */
 } symbol;
 
 struct tl_bpe_work {
-    tl_ids spelt;    /* the word before any merge */
+    merge recent[RECENT];
     symbol *symbols; /* owned */
     uint64_t *heap;  /* owned; rank << 32 | place */
     size_t symbols_capacity, heap_capacity, heap_size;
-    cached *cache; /* owned; NULL until CACHE_AFTER words went by */
-    size_t words;
 };
 
-int tl_bpe_create(tl_bpe **out, size_t n_merges, tl_err *err)
+static merge *new_table(size_t entries)
 {
-    size_t entries = 16, bytes;
-    while (entries < n_merges && entries < SIZE_MAX / 4) entries *= 2;
-    entries *= 2;
+    size_t bytes;
+    merge *table = tl_size_mul(&bytes, entries, sizeof *table) ? malloc(bytes) : NULL;
+    for (size_t i = 0; table && i < entries; i++) table[i].pair = NONE;
+    return table;
+}
+
+int tl_bpe_create(tl_bpe **out, tl_err *err)
+{
     tl_bpe *b = calloc(1, sizeof *b);
-    if (b && tl_size_mul(&bytes, entries, sizeof *b->table)) b->table = malloc(bytes);
+    if (b) b->table = new_table(FIRST_ENTRIES);
     if (!b || !b->table) {
         free(b);
-        return tl_fail(err, TL_ENOMEM, "BPE: no memory for %zu merges", n_merges);
+        return tl_fail(err, TL_ENOMEM, "BPE: no memory");
     }
-    for (size_t i = 0; i < entries; i++) b->table[i].pair = NONE;
-    b->mask = entries - 1;
-    b->limit = n_merges;
+    b->mask = FIRST_ENTRIES - 1;
     *out = b;
     return 0;
 }
@@ -93,30 +87,49 @@ static uint64_t mix(uint64_t x)
     return x ^ x >> 29;
 }
 
-/* The entry of the pair, or the empty one where it would go. */
-static merge *slot(const tl_bpe *b, int left, int right)
+static uint64_t pair_of(int left, int right)
 {
-    uint64_t pair = (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
-    size_t i = mix(pair) & b->mask;
-    while (b->table[i].pair != pair && b->table[i].pair != NONE) i = (i + 1) & b->mask;
-    return &b->table[i];
+    return (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
 }
 
-void tl_bpe_put(tl_bpe *b, int left, int right, int rank, int merged)
+/* The entry of the pair, or the empty one where it would go. */
+static merge *slot(merge *table, size_t mask, uint64_t pair, uint64_t hash)
 {
-    assert(left >= 0 && right >= 0 && rank >= 0 && merged >= 0);
-    merge *m = slot(b, left, right);
-    if (m->pair == NONE) {
-        assert(b->n < b->limit);
-        b->n++;
-    }
-    *m = (merge){ (uint64_t)left << 32 | (uint32_t)right, rank, merged };
+    size_t i = hash & mask;
+    while (table[i].pair != pair && table[i].pair != NONE) i = (i + 1) & mask;
+    return &table[i];
+}
+
+static int grow(tl_bpe *b, tl_err *err)
+{
+    size_t entries = 2 * (b->mask + 1);
+    merge *table = new_table(entries);
+    if (!table) return tl_fail(err, TL_ENOMEM, "BPE: no memory for more than %zu merges", b->n);
+    for (size_t i = 0; i <= b->mask; i++)
+        if (b->table[i].pair != NONE) *slot(table, entries - 1, b->table[i].pair, mix(b->table[i].pair)) = b->table[i];
+    free(b->table);
+    b->table = table;
+    b->mask = entries - 1;
+    return 0;
+}
+
+int tl_bpe_put(tl_bpe *b, int left, int right, int rank, int merged, tl_err *err)
+{
+    assert(left >= 0 && right >= 0 && rank >= 0 && rank < NEVER && merged >= 0);
+    if (8 * b->n >= 5 * b->mask) TL_TRY(grow(b, err));
+    uint64_t pair = pair_of(left, right);
+    merge *m = slot(b->table, b->mask, pair, mix(pair));
+    if (m->pair == NONE) b->n++;
+    *m = (merge){ pair, rank, merged };
+    return 0;
 }
 
 int tl_bpe_work_create(tl_bpe_work **out, tl_err *err)
 {
-    tl_bpe_work *w = calloc(1, sizeof *w);
+    tl_bpe_work *w = malloc(sizeof *w);
     if (!w) return tl_fail(err, TL_ENOMEM, "BPE: no memory for scratch");
+    memset(w, 0, sizeof *w);
+    for (int i = 0; i < RECENT; i++) w->recent[i].pair = NONE;
     *out = w;
     return 0;
 }
@@ -124,12 +137,55 @@ int tl_bpe_work_create(tl_bpe_work **out, tl_err *err)
 void tl_bpe_work_free(tl_bpe_work *w)
 {
     if (!w) return;
-    tl_ids_reset(&w->spelt);
     free(w->symbols);
     free(w->heap);
-    free(w->cache);
     free(w);
 }
+
+/* What becomes of a pair; rank NEVER: nothing. */
+static merge look_up(const tl_bpe *b, tl_bpe_work *w, int left, int right)
+{
+    uint64_t pair = pair_of(left, right), hash = mix(pair);
+    merge *recent = &w->recent[(hash >> 32) & (RECENT - 1)];
+    if (recent->pair != pair) {
+        const merge *m = slot(b->table, b->mask, pair, hash);
+        *recent = m->pair == NONE ? (merge){ pair, NEVER, 0 } : *m;
+    }
+    return *recent;
+}
+
+/* ---- a short word ---- */
+
+static size_t merge_short(const tl_bpe *b, tl_bpe_work *w, int *ids, size_t n)
+{
+    int rank[SHORT], merged[SHORT]; /* of the pair that begins at each place */
+    for (size_t i = 0; i + 1 < n; i++) {
+        merge m = look_up(b, w, ids[i], ids[i + 1]);
+        rank[i] = m.rank;
+        merged[i] = m.merged;
+    }
+    while (n > 1) {
+        size_t best = 0;
+        for (size_t i = 1; i + 1 < n; i++)
+            if (rank[i] < rank[best]) best = i;
+        if (rank[best] == NEVER) break;
+        ids[best] = merged[best];
+        n--;
+        for (size_t i = best + 1; i < n; i++) ids[i] = ids[i + 1];
+        for (size_t i = best + 1; i + 1 < n; i++) {
+            rank[i] = rank[i + 1];
+            merged[i] = merged[i + 1];
+        }
+        for (size_t i = best ? best - 1 : 0; i <= best && i + 1 < n; i++) {
+            merge m = look_up(b, w, ids[i], ids[i + 1]);
+            rank[i] = m.rank;
+            merged[i] = m.merged;
+        }
+    }
+    return n;
+}
+
+/* ---- a long one ---- */
 
 /* Every symbol but the last starts a pair, and each of at most size-1 merges adds two: 3 size entries suffice. */
 static int reserve(tl_bpe_work *w, size_t size, tl_err *err)
@@ -173,28 +229,27 @@ static uint64_t heap_pop(tl_bpe_work *w)
 
 static void push_pair(const tl_bpe *b, tl_bpe_work *w, int place)
 {
-    const symbol *s = &w->symbols[place];
+    symbol *s = &w->symbols[place];
+    s->rank = NEVER;
     if (s->next < 0) return;
-    const merge *m = slot(b, s->id, w->symbols[s->next].id);
-    if (m->pair != NONE) heap_push(w, (uint64_t)m->rank << 32 | (uint32_t)place);
+    merge m = look_up(b, w, s->id, w->symbols[s->next].id);
+    s->rank = m.rank;
+    s->merged = m.merged;
+    if (m.rank != NEVER) heap_push(w, (uint64_t)m.rank << 32 | (uint32_t)place);
 }
 
-static int merge_word(const tl_bpe *b, tl_bpe_work *w, tl_ids *out, tl_err *err)
+static int merge_long(const tl_bpe *b, tl_bpe_work *w, const int *ids, int n, tl_ids *out, tl_err *err)
 {
-    int n = (int)w->spelt.size;
-    if (n == 0) return 0; /* letters that have no symbol */
-    TL_TRY(reserve(w, w->spelt.size, err));
+    TL_TRY(reserve(w, (size_t)n, err));
     symbol *s = w->symbols;
-    for (int i = 0; i < n; i++) s[i] = (symbol){ w->spelt.data[i], i - 1, i + 1 < n ? i + 1 : -1 };
+    for (int i = 0; i < n; i++) s[i] = (symbol){ ids[i], i - 1, i + 1 < n ? i + 1 : -1, NEVER, 0 };
     w->heap_size = 0;
     for (int i = 0; i < n; i++) push_pair(b, w, i);
     while (w->heap_size) {
         uint64_t top = heap_pop(w);
         int place = (int)(uint32_t)top, next = s[place].next;
-        if (s[place].id < 0 || next < 0) continue;
-        const merge *m = slot(b, s[place].id, s[next].id);
-        if (m->pair == NONE || (uint64_t)m->rank != top >> 32) continue;
-        s[place].id = m->merged;
+        if (s[place].id < 0 || (uint64_t)s[place].rank != top >> 32) continue;
+        s[place].id = s[place].merged;
         s[place].next = s[next].next;
         s[next].id = -1;
         if (s[place].next >= 0) s[s[place].next].prev = place;
@@ -205,32 +260,11 @@ static int merge_word(const tl_bpe *b, tl_bpe_work *w, tl_ids *out, tl_err *err)
     return 0;
 }
 
-static cached *cache_entry(tl_bpe_work *w, const char *word, size_t size)
+int tl_bpe_merge(const tl_bpe *b, tl_bpe_work *w, const int *symbols, size_t n, tl_ids *out, tl_err *err)
 {
-    if (size > CACHE_BYTES || w->words++ < CACHE_AFTER) return NULL;
-    if (!w->cache) w->cache = calloc(CACHE, sizeof *w->cache);
-    if (!w->cache) return NULL; /* slower, not wrong */
-    uint64_t h = size;
-    for (size_t i = 0; i < size; i++) h = (h ^ (unsigned char)word[i]) * 0x100000001b3u;
-    return &w->cache[mix(h) % CACHE];
-}
-
-int tl_bpe_encode(const tl_bpe *b, tl_bpe_work *w, tl_bpe_spell_fn *spell, const void *alphabet, const char *word,
-                  size_t size, tl_ids *out, tl_err *err)
-{
-    assert(size > 0 && size <= INT_MAX);
-    cached *c = cache_entry(w, word, size);
-    if (c && c->size == size && memcmp(c->bytes, word, size) == 0) return tl_ids_append(out, c->ids, c->n, err);
-    size_t start = out->size;
-    w->spelt.size = 0;
-    TL_TRY(spell(alphabet, word, size, &w->spelt, err));
-    TL_TRY(merge_word(b, w, out, err));
-    size_t n = out->size - start;
-    if (c && n <= CACHE_IDS) {
-        c->size = (uint8_t)size;
-        c->n = (uint8_t)n;
-        memcpy(c->bytes, word, size);
-        memcpy(c->ids, out->data + start, n * sizeof(int));
-    }
-    return 0;
+    assert(n <= INT_MAX);
+    if (n > SHORT) return merge_long(b, w, symbols, (int)n, out, err);
+    int ids[SHORT];
+    if (n) memcpy(ids, symbols, n * sizeof *ids);
+    return tl_ids_append(out, ids, merge_short(b, w, ids, n), err);
 }

@@ -19,6 +19,7 @@
 #include "text/bytelevel.h"
 #include "text/pretoken.h"
 #include "text/unicode.h"
+#include "text/word_cut.h"
 
 #include <assert.h>
 #include <limits.h>
@@ -74,7 +75,7 @@ static int add_special(json_t *specials, const char *name, tl_err *err)
 static int make_pretoken(tl_pretoken *p, tl_err *err)
 {
     TL_TRY(tl_pretoken_add_regex(p, "\\p{N}", err));
-    return tl_pretoken_add_regex(p, TL_PRETOKEN_GPT2, err);
+    return tl_pretoken_add_regex(p, TL_WORD_CUT_GPT2, err);
 }
 
 int tl_bpe_trainer_create(tl_bpe_trainer **out, const char *const *extra, size_t n_extra, tl_err *err)

@@ -43,14 +43,25 @@ static int bytes(const char *text, size_t size, tl_buf *out, tl_err *err)
     return b < 0 ? tl_buf_append(out, text, size, err) : tl_buf_append(out, &byte, 1, err);
 }
 
-static int strip(const tl_decode_step *s, const char *text, size_t size, bool begin, bool end, tl_buf *out, tl_err *err)
+/* How often `from` stands at the beginning, at most `most` times. */
+static int leading(const tl_decode_step *s, const char *text, size_t size, int most)
 {
     size_t n = strlen(s->from);
-    for (int i = 0; begin && i < s->left && size >= n && memcmp(text, s->from, n) == 0; i++) {
+    int times = 0;
+    while (times < most && n > 0 && size >= n && memcmp(text, s->from, n) == 0) {
         text += n;
         size -= n;
+        times++;
     }
-    for (int i = 0; end && i < s->right && size >= n && memcmp(text + size - n, s->from, n) == 0; i++) size -= n;
+    return times;
+}
+
+static int strip(const tl_decode_step *s, const char *text, size_t size, tl_buf *out, tl_err *err)
+{
+    size_t n = strlen(s->from), skip = n * (size_t)leading(s, text, size, s->left);
+    text += skip;
+    size -= skip;
+    for (int i = 0; n > 0 && i < s->right && size >= n && memcmp(text + size - n, s->from, n) == 0; i++) size -= n;
     return tl_buf_append(out, text, size, err);
 }
 
@@ -98,10 +109,9 @@ static int metaspace(const tl_decode_step *s, const char *text, size_t size, boo
     return replace(text + (drop ? n : 0), size - (drop ? n : 0), s->from, " ", out, err);
 }
 
-/* Where a text stands: what it begins and ends is a token, or the whole text behind FUSE. */
+/* Which of the tokens the text is; behind FUSE, all of them. */
 typedef struct place {
-    bool first, last;  /* of the tokens */
-    bool begins, ends; /* no more of the text comes before, or behind */
+    bool first, last;
 } place;
 
 static int run_step(const tl_decode_step *s, const char *text, size_t size, place p, tl_buf *out, tl_err *err)
@@ -112,7 +122,7 @@ static int run_step(const tl_decode_step *s, const char *text, size_t size, plac
     case TL_DECODE_BYTES:
         return bytes(text, size, out, err);
     case TL_DECODE_STRIP:
-        return strip(s, text, size, p.begins, p.ends, out, err);
+        return strip(s, text, size, out, err);
     case TL_DECODE_METASPACE:
         return metaspace(s, text, size, p.first, out, err);
     case TL_DECODE_WORDPIECE:
@@ -146,25 +156,51 @@ static int fuse_at(const tl_decoder *d)
 
 int tl_decoder_run(const tl_decoder *d, const tl_token_text *tokens, size_t n, tl_buf *out, tl_err *err)
 {
-    const place whole = { true, true, true, true };
+    const place whole = { true, true };
     int fuse = fuse_at(d), rc = 0;
     tl_buf turn[2] = { tl_buf_make(INT_MAX), tl_buf_make(INT_MAX) }, all = tl_buf_make(INT_MAX);
     for (size_t i = 0; rc == 0 && i < n; i++)
-        rc = run_steps(d, 0, fuse, tokens[i], (place){ i == 0, i + 1 == n, true, true }, turn, &all, err);
+        rc = run_steps(d, 0, fuse, tokens[i], (place){ i == 0, i + 1 == n }, turn, &all, err);
     if (rc == 0) rc = run_steps(d, fuse, d->n, (tl_token_text){ all.data, all.size }, whole, turn, out, err);
     tl_buf_reset(&all);
     for (int i = 0; i < 2; i++) tl_buf_reset(&turn[i]);
     return rc;
 }
 
-int tl_decoder_next(const tl_decoder *d, tl_token_text token, bool first, tl_buf *out, tl_err *err)
+tl_decode_state tl_decode_behind(void)
 {
+    tl_decode_state s = { .begun = true };
+    for (int k = 0; k < TL_DECODE_STEPS; k++) s.passed[k] = true;
+    return s;
+}
+
+/* A step behind FUSE on what one more token adds: of STRIP only the beginning, and that only while there. */
+static int run_on(const tl_decoder *d, int k, tl_decode_state *s, tl_token_text t, place p, tl_buf *out, tl_err *err)
+{
+    const tl_decode_step *step = &d->steps[k];
+    if (t.size == 0) return 0;
+    if (step->kind != TL_DECODE_STRIP) return run_step(step, t.text, t.size, p, out, err);
+    int times = s->passed[k] ? 0 : leading(step, t.text, t.size, step->left - s->stripped[k]);
+    size_t skip = strlen(step->from) * (size_t)times;
+    s->stripped[k] += times;
+    s->passed[k] = s->passed[k] || skip < t.size;
+    return tl_buf_append(out, t.text + skip, t.size - skip, err);
+}
+
+int tl_decoder_next(const tl_decoder *d, tl_decode_state *s, tl_token_text token, tl_buf *out, tl_err *err)
+{
+    const place p = { !s->begun, false };
     int fuse = fuse_at(d);
     tl_buf turn[2] = { tl_buf_make(INT_MAX), tl_buf_make(INT_MAX) }, text = tl_buf_make(INT_MAX);
-    int rc = run_steps(d, 0, fuse, token, (place){ first, false, true, true }, turn, &text, err);
-    if (rc == 0)
-        rc = run_steps(d, fuse, d->n, (tl_token_text){ text.data, text.size }, (place){ first, false, first, false },
-                       turn, out, err);
+    int rc = run_steps(d, 0, fuse, token, p, turn, &text, err);
+    tl_token_text t = { text.data, text.size };
+    for (int k = fuse; rc == 0 && k < d->n; k++) {
+        tl_buf_clear(&turn[k % 2]);
+        rc = run_on(d, k, s, t, p, &turn[k % 2], err);
+        t = (tl_token_text){ turn[k % 2].data, turn[k % 2].size };
+    }
+    if (rc == 0 && t.size > 0) rc = tl_buf_append(out, t.text, t.size, err);
+    s->begun = true;
     tl_buf_reset(&text);
     for (int i = 0; i < 2; i++) tl_buf_reset(&turn[i]);
     return rc;

@@ -52,8 +52,18 @@ typedef struct tl_token_text {
 /* Append the text of n tokens. */
 int tl_decoder_run(const tl_decoder *d, const tl_token_text *tokens, size_t n, tl_buf *out, tl_err *err);
 
-/* Append what one more token adds to the text behind others (first: there are none yet).  What a step would do to the
- * end of the text is left undone: nobody knows yet that it is the end. */
-int tl_decoder_next(const tl_decoder *d, tl_token_text token, bool first, tl_buf *out, tl_err *err);
+/* Where a text stands that is decoded token by token; zeroed, at its beginning. */
+typedef struct tl_decode_state {
+    bool begun;                    /* a token has come */
+    bool passed[TL_DECODE_STEPS];  /* something has come through the step: it is no longer at the beginning */
+    int stripped[TL_DECODE_STEPS]; /* how often the step has stripped there */
+} tl_decode_state;
+
+/* Behind a text that somebody else has decoded. */
+tl_decode_state tl_decode_behind(void);
+
+/* Append what one more token adds.  What a step would do to the end of the text is left undone: nobody knows yet that
+ * it is the end. */
+int tl_decoder_next(const tl_decoder *d, tl_decode_state *s, tl_token_text token, tl_buf *out, tl_err *err);
 
 #endif

@@ -5,7 +5,9 @@
 #include "text/pretoken.h"
 
 #include "base/buf.h"
+#include "text/bytelevel.h"
 #include "text/regex.h"
+#include "text/word_cut.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -19,12 +21,14 @@ enum {
 typedef enum stage_kind {
     STAGE_SPLIT,
     STAGE_PREFIX,
+    STAGE_SPELLING,
     STAGE_METASPACE
 } stage_kind;
 
 typedef struct stage {
     stage_kind kind;
-    tl_regex *regex; /* owned; of a split, and of a metaspace that splits */
+    tl_regex *regex;        /* owned; of a split, and of a metaspace that splits */
+    const tl_word_cut *cut; /* in its place where the pattern is known and every match a word of its own */
     tl_behavior behavior;
     bool invert;
     char mark[MAX_MARK];
@@ -34,6 +38,7 @@ typedef struct stage {
 struct tl_pretoken {
     stage stages[MAX_STAGES];
     int n;
+    bool spelt; /* one of them is STAGE_SPELLING */
 };
 
 int tl_pretoken_create(tl_pretoken **out, tl_err *err)
@@ -65,8 +70,11 @@ int tl_pretoken_add_split(tl_pretoken *p, const tl_split *s, tl_err *err)
     TL_TRY(next_stage(&x, p, err));
     x->behavior = s->behavior;
     x->invert = s->invert;
-    TL_TRY(s->regex ? tl_regex_create(&x->regex, s->pattern, s->size, err)
-                    : tl_regex_create_literal(&x->regex, s->pattern, s->size, err));
+    bool each_match = s->behavior == TL_SPLIT_ISOLATED || (s->behavior == TL_SPLIT_REMOVED && s->invert);
+    if (s->regex && each_match) x->cut = tl_word_cut_of(s->pattern, s->size);
+    if (!x->cut)
+        TL_TRY(s->regex ? tl_regex_create(&x->regex, s->pattern, s->size, err)
+                        : tl_regex_create_literal(&x->regex, s->pattern, s->size, err));
     p->n++;
     return 0;
 }
@@ -102,6 +110,16 @@ int tl_pretoken_add_prefix_space(tl_pretoken *p, tl_err *err)
     stage *x = NULL;
     TL_TRY(next_stage(&x, p, err));
     x->kind = STAGE_PREFIX;
+    p->n++;
+    return 0;
+}
+
+int tl_pretoken_add_spelling(tl_pretoken *p, tl_err *err)
+{
+    stage *x = NULL;
+    TL_TRY(next_stage(&x, p, err));
+    x->kind = STAGE_SPELLING;
+    p->spelt = true;
     p->n++;
     return 0;
 }
@@ -226,9 +244,22 @@ static int run_joined(const call *c, int k, const char *text, size_t size, bool 
     return rc;
 }
 
+static int run_cut(const call *c, int k, const char *text, size_t size, bool first, tl_err *err)
+{
+    const tl_word_cut *cut = c->p->stages[k].cut;
+    const bool last = k + 1 == c->p->n && !c->p->spelt;
+    for (size_t from = 0, end; from < size; from = end) {
+        end = tl_word_cut_next(cut, text, size, from);
+        TL_TRY(last ? c->each(c->arg, text + from, end - from, err)
+                    : run(c, k + 1, text + from, end - from, first && from == 0, err));
+    }
+    return 0;
+}
+
 static int run_split(const call *c, int k, const char *text, size_t size, bool first, tl_err *err)
 {
     const stage *s = &c->p->stages[k];
+    if (s->cut) return run_cut(c, k, text, size, first, err);
     if (s->behavior != TL_SPLIT_ISOLATED && s->behavior != TL_SPLIT_REMOVED)
         return run_joined(c, k, text, size, first, err);
     bool keep_match = s->behavior == TL_SPLIT_ISOLATED || s->invert;
@@ -267,10 +298,35 @@ static int run_metaspace(const call *c, int k, const char *text, size_t size, bo
     return rc;
 }
 
+static int run_spelling(const call *c, int k, const char *text, size_t size, bool first, tl_err *err)
+{
+    char *spelt = malloc(2 * size);
+    if (!spelt) return tl_fail(err, TL_ENOMEM, "pre-tokenizer: no memory for %zu bytes", 2 * size);
+    int rc = run(c, k + 1, spelt, tl_bytelevel_spell(spelt, text, size), first, err);
+    free(spelt);
+    return rc;
+}
+
+/* A word behind all stages. */
+static int hand_out(const call *c, const char *text, size_t size, tl_err *err)
+{
+    if (!c->p->spelt) return c->each(c->arg, text, size, err);
+    size_t n = 0;
+    char *bytes = malloc(size);
+    if (!bytes) return tl_fail(err, TL_ENOMEM, "pre-tokenizer: no memory for %zu bytes", size);
+    int rc = tl_bytelevel_read(bytes, &n, text, size)
+                 ? c->each(c->arg, bytes, n, err)
+                 : tl_fail(err, TL_EUNSUPPORTED, "pre-tokenizer: a stage behind ByteLevel has written what is no byte");
+    free(bytes);
+    return rc;
+}
+
 static int run(const call *c, int k, const char *text, size_t size, bool first, tl_err *err)
 {
-    if (k == c->p->n) return c->each(c->arg, text, size, err);
+    if (k == c->p->n) return hand_out(c, text, size, err);
     switch (c->p->stages[k].kind) {
+    case STAGE_SPELLING:
+        return run_spelling(c, k, text, size, first, err);
     case STAGE_PREFIX:
         return run_prefix(c, k, text, size, first, err);
     case STAGE_METASPACE:

@@ -3,7 +3,7 @@
  *     tl_pretoken *p = NULL;
  *     TL_TRY(tl_pretoken_create(&p, err));
  *     TL_TRY(tl_pretoken_add_regex(p, "\\p{N}", err));                  each digit alone,
- *     TL_TRY(tl_pretoken_add_regex(p, TL_PRETOKEN_GPT2, err));          then the rest by GPT-2's rule
+ *     TL_TRY(tl_pretoken_add_regex(p, TL_WORD_CUT_GPT2, err));          then the rest by GPT-2's rule
  *     TL_TRY(tl_pretoken_split(p, text, size, true, each_word, arg, err));
  *     tl_pretoken_free(p);
  *
@@ -15,8 +15,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-
-#define TL_PRETOKEN_GPT2 "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
 
 typedef struct tl_pretoken tl_pretoken; /* read-only once made: safe from several threads */
 
@@ -55,6 +53,9 @@ typedef enum tl_charset {
 int tl_pretoken_add_charset(tl_pretoken *p, tl_charset set, tl_behavior behavior, bool invert, tl_err *err);
 
 int tl_pretoken_add_prefix_space(tl_pretoken *p, tl_err *err); /* a space in front of what has none */
+
+/* Bytes become the letters of bytelevel.h for the stages behind; the words that come out are bytes again.  Once. */
+int tl_pretoken_add_spelling(tl_pretoken *p, tl_err *err);
 
 /* Spaces become mark (U+2581), one is put in front - always, of the beginning of the text only, never - of what has
  * none there, and words begin at marks if split. */

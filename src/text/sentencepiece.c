@@ -20,7 +20,7 @@
 
 enum {
     MAX_PIECES = 1 << 24,
-    MAX_PIECE_BYTES = 1 << 16,
+    MAX_PIECE_BYTES = 1024, /* each cut of a piece is looked up: their square is the time */
     MODEL_UNIGRAM = 1,
     MODEL_BPE = 2
 };
@@ -252,6 +252,7 @@ static int fill_vocabulary(const tl_spm *s, tl_tokenizer *t, const char *where, 
     return rc;
 }
 
+/* A user's piece has its score of 0, more than any other: it wins over whatever else its letters could be. */
 static int fill_unigram(const tl_spm *s, tl_tokenizer *t, tl_err *err)
 {
     t->kind = TL_MODEL_UNIGRAM;
@@ -260,7 +261,7 @@ static int fill_unigram(const tl_spm *s, tl_tokenizer *t, tl_err *err)
         if (is_word(s->pieces[i].type))
             TL_TRY(
                 tl_unigram_put(t->unigram, text_of(s, i), s->pieces[i].size, (int)i, (double)s->pieces[i].score, err));
-    return tl_unigram_seal(t->unigram, s->unk, err);
+    return tl_unigram_seal(t->unigram, s->unk, true, err);
 }
 
 /* The id of a piece that text is made of, or -1. */
@@ -283,7 +284,7 @@ static int higher_first(const void *x, const void *y)
 }
 
 /* Every pair that makes the piece, at one rank: which of them goes first is a question of their places alone. */
-static void put_pairs(const tl_spm *s, tl_tokenizer *t, int id, int rank)
+static int put_pairs(const tl_spm *s, tl_tokenizer *t, int id, int rank, tl_err *err)
 {
     const char *text = text_of(s, (size_t)id);
     size_t size = s->pieces[id].size, n;
@@ -291,8 +292,9 @@ static void put_pairs(const tl_spm *s, tl_tokenizer *t, int id, int rank)
         tl_unicode_first(text + cut, size - cut, &n);
         int left = cut ? word_id(s, t, text, cut) : -1;
         int right = cut ? word_id(s, t, text + cut, size - cut) : -1;
-        if (left >= 0 && right >= 0) tl_bpe_put(t->bpe, left, right, rank, id);
+        if (left >= 0 && right >= 0) TL_TRY(tl_bpe_put(t->bpe, left, right, rank, id, err));
     }
+    return 0;
 }
 
 static int fill_bpe(const tl_spm *s, tl_tokenizer *t, tl_err *err)
@@ -304,10 +306,10 @@ static int fill_bpe(const tl_spm *s, tl_tokenizer *t, tl_err *err)
         if (is_word(s->pieces[i].type)) order[n++] = (ranked){ s->pieces[i].score, (int)i };
     qsort(order, n, sizeof *order, higher_first);
     t->kind = TL_MODEL_BPE;
-    int rc = tl_bpe_create(&t->bpe, s->bytes.size, err); /* a piece of k bytes has less than k cuts */
+    int rc = tl_bpe_create(&t->bpe, err);
     for (size_t i = 0, rank = 0; rc == 0 && i < n; i++) {
         if (i > 0 && order[i].score != order[i - 1].score) rank++;
-        put_pairs(s, t, order[i].id, (int)rank);
+        rc = put_pairs(s, t, order[i].id, (int)rank, err);
     }
     free(order);
     return rc;
@@ -341,6 +343,7 @@ int tl_spm_fill(const tl_spm *s, tl_tokenizer *t, const char *where, tl_err *err
     TL_TRY(check_types(s, where, err));
     t->byte_fallback = s->byte_fallback;
     t->fuse_unk = true;
+    t->model_adds = s->unigram; /* by the scores of users' pieces */
     t->unk = s->unk;
     t->bos = s->bos >= 0 && (size_t)s->bos < s->n ? s->bos : -1;
     t->eos = s->eos >= 0 && (size_t)s->eos < s->n ? s->eos : -1;

@@ -53,6 +53,9 @@ int tl_spm_put(tl_spm *s, const char *piece, size_t size, float score, tl_spm_ty
 
 void tl_spm_free(tl_spm *s);
 
+/* Write what tl_spm_open reads, and the package too. */
+int tl_spm_save(const tl_spm *s, const char *path, tl_err *err);
+
 /* Fill the zeroed parts of t: pieces, model, normalizer, pre-tokenizer, decoder, added tokens, bos and eos - all but
  * what is put around a text.  where names the file in errors. */
 int tl_spm_fill(const tl_spm *s, tl_tokenizer *t, const char *where, tl_err *err);

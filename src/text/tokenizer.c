@@ -18,7 +18,8 @@ int tl_tokenizer_open(tl_tokenizer **out, const char *dir, tl_err *err)
 {
     tl_tokenizer *t = calloc(1, sizeof *t);
     if (!t) return tl_fail(err, TL_ENOMEM, "%s: no memory for a tokenizer", dir);
-    int rc = tl_tokenizer_read(t, dir, err);
+    int rc = tl_tokenizer_shelf_create(&t->shelf, err);
+    if (rc == 0) rc = tl_tokenizer_read(t, dir, err);
     if (rc == 0) {
         *out = t;
         t = NULL;
@@ -40,6 +41,7 @@ void tl_tokenizer_free(tl_tokenizer *t)
     tl_pretoken_free(t->pretoken);
     tl_ids_reset(&t->before);
     tl_ids_reset(&t->after);
+    tl_tokenizer_shelf_free(t->shelf);
     free(t);
 }
 
@@ -75,7 +77,9 @@ int tl_tokenizer_index(tl_tokenizer *t, tl_err *err)
     t->find_mask = entries - 1;
     for (int id = 0; id < t->n_pieces; id++) {
         const tl_piece *p = &t->pieces[id];
-        if (p->kind & PIECE_MODEL) t->find[find_slot(t, t->bytes.data + p->start, (size_t)p->size)] = id;
+        if (!(p->kind & PIECE_MODEL)) continue;
+        t->find[find_slot(t, t->bytes.data + p->start, (size_t)p->size)] = id;
+        if (p->size > t->longest) t->longest = p->size;
     }
     return 0;
 }
@@ -84,8 +88,8 @@ int tl_tokenizer_index(tl_tokenizer *t, tl_err *err)
 typedef struct encoding {
     const tl_tokenizer *t;
     unsigned flags;
-    bool first;        /* nothing of the text is behind us */
-    tl_bpe_work *work; /* owned by the call */
+    bool first;              /* nothing of the text is behind us */
+    tl_tokenizer_work *work; /* taken for the call */
     tl_ids *out;
 } encoding;
 
@@ -116,7 +120,10 @@ static int encode_raw(void *arg, int id, const char *text, size_t size, tl_err *
         return tl_added_split(e->t->added[1], text, size, as_text, encode_normalized, e, err);
     tl_buf normal = tl_buf_make(INT_MAX);
     int rc = tl_normalizer_run(e->t->normalizer, text, size, &e->first, &normal, err);
-    if (rc == 0) rc = tl_added_split(e->t->added[1], normal.data, normal.size, as_text, encode_normalized, e, err);
+    if (rc == 0 && e->t->model_adds && normal.size > 0)
+        rc = encode_normalized(e, -1, normal.data, normal.size, err);
+    else if (rc == 0)
+        rc = tl_added_split(e->t->added[1], normal.data, normal.size, as_text, encode_normalized, e, err);
     e->first = false;
     tl_buf_reset(&normal);
     return rc;
@@ -132,12 +139,12 @@ int tl_tokenizer_encode(const tl_tokenizer *t, const char *text, size_t size, un
                        (unsigned char)text[valid]);
     size_t start = out->size;
     encoding e = { .t = t, .flags = flags, .first = true, .out = out };
-    int rc = tl_bpe_work_create(&e.work, err);
+    int rc = tl_tokenizer_work_take(&e.work, t->shelf, err);
     if (rc == 0 && flags & TL_ENCODE_SPECIAL) rc = tl_ids_append(out, t->before.data, t->before.size, err);
     if (rc == 0) rc = tl_added_split(t->added[0], text, size, (flags & TL_ENCODE_AS_TEXT) != 0, encode_raw, &e, err);
     if (rc == 0 && flags & TL_ENCODE_SPECIAL) rc = tl_ids_append(out, t->after.data, t->after.size, err);
     if (rc < 0) out->size = start;
-    tl_bpe_work_free(e.work);
+    tl_tokenizer_work_give(t->shelf, e.work);
     return rc;
 }
 
@@ -174,12 +181,14 @@ int tl_tokenizer_decode(const tl_tokenizer *t, const int *ids, size_t n, bool sk
     return rc;
 }
 
-int tl_tokenizer_decode_next(const tl_tokenizer *t, int id, bool first, bool skip_special, tl_buf *out, tl_err *err)
+int tl_tokenizer_decode_next(const tl_tokenizer *t, tl_decode_state *s, int id, bool skip_special, tl_buf *out,
+                             tl_err *err)
 {
     tl_token_text token = { 0 };
     TL_TRY(piece_to_decode(t, id, 0, skip_special, &token.text, &token.size, err));
+    if (token.size == 0) return 0;
     if (t->byte_level) return tl_buf_append(out, token.text, token.size, err);
-    return tl_decoder_next(&t->decoder, token, first, out, err);
+    return tl_decoder_next(&t->decoder, s, token, out, err);
 }
 
 const char *tl_tokenizer_piece(const tl_tokenizer *t, int id, size_t *size)

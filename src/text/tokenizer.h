@@ -8,16 +8,17 @@
  *     tl_tokenizer_free(t);
  *
  * BPE on bytes (GPT-2, Llama 3, Qwen2, SmolLM) and on characters (Llama 2, Mistral, Gemma), Unigram (T5, ALBERT),
- * WordPiece (BERT), read from Hugging Face files and SentencePiece models.  The ids are those of the Python packages
- * `tokenizers` and `sentencepiece` on the same files; a part of a file that this module does not know is refused by
- * name, never skipped.  A tokenizer is read-only once open: any number of threads may use
- * one at a time. */
+ * WordPiece (BERT), read from Hugging Face files, SentencePiece models and rank files of tiktoken.  The ids are those
+ * of the Python packages `tokenizers` and `sentencepiece` on the same files; a part of a file that this module does not
+ * know is refused by name, never skipped.  A tokenizer is read-only once open: any number of threads may use one at a
+ * time. */
 #ifndef TL_TEXT_TOKENIZER_H
 #define TL_TEXT_TOKENIZER_H
 
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/ids.h"
+#include "text/decoder.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,11 +26,14 @@
 typedef struct tl_tokenizer tl_tokenizer;
 
 /* Read the tokenizer of the GGUF file or directory dir: tokenizer.json, or, where there is none, vocab.json and
- * merges.txt (the class named in tokenizer_config.json, GPT-2's without one), or a SentencePiece model
- * (tokenizer.model, spiece.model).  BOS and EOS come from tokenizer_config.json, else from special_tokens_map.json,
- * else from the model. */
+ * merges.txt (the class named in tokenizer_config.json, GPT-2's without one), or a rank file of tiktoken
+ * (tokenizer_tiktoken.h), or a SentencePiece model (tokenizer.model, spiece.model).  BOS and EOS come from
+ * tokenizer_config.json, else from special_tokens_map.json, else from the model. */
 int tl_tokenizer_open(tl_tokenizer **out, const char *dir, tl_err *err);
 void tl_tokenizer_free(tl_tokenizer *t);
+
+/* Whether the GGUF file or directory dir holds a tokenizer at all, one that opens or not. */
+int tl_tokenizer_any(bool *out, const char *dir, tl_err *err);
 
 enum {
     TL_ENCODE_PLAIN = 0,
@@ -50,8 +54,9 @@ int tl_tokenizer_encode(const tl_tokenizer *t, const char *text, size_t size, un
  * gives the byte).  An id outside the vocabulary is refused. */
 int tl_tokenizer_decode(const tl_tokenizer *t, const int *ids, size_t n, bool skip_special, tl_buf *out, tl_err *err);
 
-/* Append what one more token adds to the text behind others; first: there are none yet. */
-int tl_tokenizer_decode_next(const tl_tokenizer *t, int id, bool first, bool skip_special, tl_buf *out, tl_err *err);
+/* Append what one more token adds to the text.  Zeroed, s stands at the text's beginning; decoder.h. */
+int tl_tokenizer_decode_next(const tl_tokenizer *t, tl_decode_state *s, int id, bool skip_special, tl_buf *out,
+                             tl_err *err);
 
 /* The bytes of one token as the vocabulary spells it, borrowed from t, not NUL-terminated; NULL for an id that names
  * none. */

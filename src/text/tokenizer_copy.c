@@ -5,6 +5,7 @@
 #include "io/atomic.h"
 #include "io/json.h"
 #include "text/tokenizer_gguf.h"
+#include "text/tokenizer_gguf_spm.h"
 
 #include <unistd.h>
 
@@ -16,6 +17,11 @@ static const char *const files[] = { "tokenizer.json",
                                      "tokenizer.model",
                                      "spiece.model",
                                      "sentencepiece.bpe.model",
+                                     "qwen.tiktoken",
+                                     "cl100k_base.tiktoken",
+                                     "o200k_base.tiktoken",
+                                     "p50k_base.tiktoken",
+                                     "r50k_base.tiktoken",
                                      "chat_template.jinja",
                                      "generation_config.json",
                                      NULL };
@@ -31,19 +37,36 @@ static int save(const json_t *object, const char *dir, const char *name, tl_err 
     return tl_json_save(path, object, err);
 }
 
+static int copy_spm(const tl_gguf *g, const char *to, tl_err *err)
+{
+    char path[PATH];
+    tl_spm *s = NULL;
+    json_t *config = NULL;
+    TL_TRY(tl_path_join(path, sizeof path, to, "tokenizer.model", err));
+    TL_TRY(tl_gguf_spm(&s, &config, g, err));
+    int rc = tl_spm_save(s, path, err);
+    if (rc == 0) rc = save(config, to, "tokenizer_config.json", err);
+    json_decref(config);
+    tl_spm_free(s);
+    return rc;
+}
+
+static int copy_whole(const tl_gguf *g, const char *to, tl_err *err)
+{
+    json_t *whole = NULL, *config = NULL;
+    TL_TRY(tl_tokenizer_gguf(&whole, &config, g, err));
+    int rc = save(whole, to, "tokenizer.json", err);
+    if (rc == 0) rc = save(config, to, "tokenizer_config.json", err);
+    json_decref(whole);
+    json_decref(config);
+    return rc;
+}
+
 static int copy_gguf(const char *from, const char *to, tl_err *err)
 {
     tl_gguf *g = NULL;
-    json_t *whole = NULL, *config = NULL;
     TL_TRY(tl_gguf_open(&g, from, err));
-    int rc = 0;
-    if (tl_tokenizer_gguf_any(g)) {
-        rc = tl_tokenizer_gguf(&whole, &config, g, err);
-        if (rc == 0) rc = save(whole, to, "tokenizer.json", err);
-        if (rc == 0) rc = save(config, to, "tokenizer_config.json", err);
-    }
-    json_decref(whole);
-    json_decref(config);
+    int rc = !tl_tokenizer_gguf_any(g) ? 0 : tl_gguf_spm_is(g) ? copy_spm(g, to, err) : copy_whole(g, to, err);
     tl_gguf_close(g);
     return rc;
 }

@@ -1,5 +1,5 @@
 /* tokenizer_file.c - tokenizer.json, vocab.json and merges.txt, or a SentencePiece model, into the parts of a
- * tokenizer.
+ * tokenizer; rank files are tokenizer_tiktoken.c's.
  *
  * Of tokenizer.json this file reads the vocabulary and the model (BPE, Unigram, WordPiece, WordLevel), and
  * tokenizer_stages.c what stands around it.  Anything that is not known here would give other ids than ours, so it is
@@ -8,7 +8,10 @@
 #include "io/json.h"
 #include "text/sentencepiece.h"
 #include "text/tokenizer_gguf.h"
+#include "text/tokenizer_gguf_spm.h"
 #include "text/tokenizer_reading.h"
+#include "text/tokenizer_tiktoken.h"
+#include "text/word_cut.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -146,7 +149,7 @@ static int read_unigram(tl_reading *r, json_t *model, tl_err *err)
         TL_TRY(tl_unigram_put(t->unigram, json_string_value(piece), json_string_length(piece), (int)i,
                               json_number_value(score), err));
     }
-    return tl_unigram_seal(t->unigram, t->unk, err);
+    return tl_unigram_seal(t->unigram, t->unk, false, err);
 }
 
 /* Unigram's vocabulary is a list of [token, score]; as the others' it becomes token -> id, owned by the caller. */
@@ -200,14 +203,12 @@ static int read_model(tl_reading *r, json_t *root, tl_err *err)
     return rc;
 }
 
+/* truncation and padding are left alone, as transformers leaves them: each call says them anew, and whoever saved the
+ * file while training has left his own there. */
 static int read_whole(tl_reading *r, json_t *root, tl_err *err)
 {
     TL_TRY(TL_ONLY_KEYS(root, r->path, err, "version", "truncation", "padding", "added_tokens", "normalizer",
                         "pre_tokenizer", "post_processor", "decoder", "model"));
-    static const char *const off[] = { "truncation", "padding" };
-    for (int i = 0; i < 2; i++)
-        if (json_object_get(root, off[i]) && !json_is_null(json_object_get(root, off[i])))
-            return tl_fail(err, TL_EUNSUPPORTED, "%s: %s is set; only null is supported", r->path, off[i]);
     TL_TRY(tl_read_normalizer(r, root, err));
     TL_TRY(tl_read_pre_tokenizer(r, root, err));
     TL_TRY(tl_read_decoder(r, root, err));
@@ -230,7 +231,7 @@ static const char *named_token(const tl_reading *r, const char *key)
     return NULL;
 }
 
-static int find_named(tl_reading *r, const char *key, const char *otherwise, int *out, tl_err *err)
+int tl_find_named(tl_reading *r, const char *key, const char *otherwise, int *out, tl_err *err)
 {
     const char *name = named_token(r, key);
     bool said = name != NULL;
@@ -251,15 +252,11 @@ typedef struct known_class {
     const char *bos, *eos; /* where no file names them */
 } known_class;
 
-#define QWEN2_REGEX                                                                                                    \
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|"  \
-    "\\s+(?!\\S)|\\s+"
-
 static const known_class classes[] = {
-    { "GPT2Tokenizer", TL_PRETOKEN_GPT2, false, "<|endoftext|>", "<|endoftext|>" },
-    { "GPT2TokenizerFast", TL_PRETOKEN_GPT2, false, "<|endoftext|>", "<|endoftext|>" },
-    { "Qwen2Tokenizer", QWEN2_REGEX, true, NULL, "<|endoftext|>" },
-    { "Qwen2TokenizerFast", QWEN2_REGEX, true, NULL, "<|endoftext|>" },
+    { "GPT2Tokenizer", TL_WORD_CUT_GPT2, false, "<|endoftext|>", "<|endoftext|>" },
+    { "GPT2TokenizerFast", TL_WORD_CUT_GPT2, false, "<|endoftext|>", "<|endoftext|>" },
+    { "Qwen2Tokenizer", TL_WORD_CUT_QWEN2, true, NULL, "<|endoftext|>" },
+    { "Qwen2TokenizerFast", TL_WORD_CUT_QWEN2, true, NULL, "<|endoftext|>" },
 };
 
 static int choose_class(const known_class **out, tl_reading *r, tl_err *err)
@@ -277,12 +274,13 @@ static int choose_class(const known_class **out, tl_reading *r, tl_err *err)
                    r->dir, name);
 }
 
-/* added_tokens_decoder of tokenizer_config.json: { "id": {content, ...} }. */
-static int read_config_rows(tl_reading *r, json_t *list, tl_err *err)
+int tl_read_config_rows(tl_reading *r, json_t *list, tl_err *err)
 {
     const char *key;
     json_t *row;
     const char *where = "tokenizer_config.json: added_tokens_decoder";
+    r->rows = calloc(json_object_size(list) + 1, sizeof *r->rows);
+    if (!r->rows) return tl_fail(err, TL_ENOMEM, "%s: no memory for %zu of them", where, json_object_size(list));
     json_object_foreach(list, key, row)
     {
         char *end;
@@ -296,11 +294,13 @@ static int read_config_rows(tl_reading *r, json_t *list, tl_err *err)
 }
 
 /* Without such a list, the tokens named in the files (or by the class) are special where the vocabulary has them. */
-static void default_rows(tl_reading *r, const known_class *c, const json_t *vocab)
+static int default_rows(tl_reading *r, const known_class *c, const json_t *vocab, tl_err *err)
 {
     static const char *const keys[] = { "bos_token", "eos_token", "unk_token", "pad_token" };
     const char *names[6] = { c->bos, c->eos };
     for (int i = 0; i < 4; i++) names[2 + i] = named_token(r, keys[i]);
+    r->rows = calloc(6, sizeof *r->rows);
+    if (!r->rows) return tl_fail(err, TL_ENOMEM, "%s: no memory for its special tokens", r->dir);
     for (int i = 0; i < 6; i++) {
         const json_t *id = names[i] ? json_object_get(vocab, names[i]) : NULL;
         bool again = false;
@@ -310,6 +310,7 @@ static void default_rows(tl_reading *r, const known_class *c, const json_t *voca
         token.id = (int)json_integer_value(id);
         r->rows[r->n_rows++] = (tl_added_row){ .token = token };
     }
+    return 0;
 }
 
 static int read_legacy_parts(tl_reading *r, const known_class *c, json_t *vocab, const tl_buf *merges, tl_err *err)
@@ -323,12 +324,7 @@ static int read_legacy_parts(tl_reading *r, const known_class *c, json_t *vocab,
         TL_TRY(tl_json_bool_or(r->config, file, "add_prefix_space", false, &prefix, err));
         TL_TRY(tl_json_bool_or(r->config, file, "add_bos_token", false, &bos, err));
     }
-    r->rows = calloc(json_object_size(list) + 6, sizeof *r->rows);
-    if (!r->rows) return tl_fail(err, TL_ENOMEM, "%s: no memory for its added tokens", r->dir);
-    if (list)
-        TL_TRY(read_config_rows(r, list, err));
-    else
-        default_rows(r, c, vocab);
+    TL_TRY(list ? tl_read_config_rows(r, list, err) : default_rows(r, c, vocab, err));
     t->byte_level = true;
     TL_TRY(tl_normalizer_create(&t->normalizer, err));
     if (c->nfc) TL_TRY(tl_normalizer_add(t->normalizer, TL_NORMALIZE_NFC, err));
@@ -338,8 +334,8 @@ static int read_legacy_parts(tl_reading *r, const known_class *c, json_t *vocab,
     TL_TRY(tl_tokenizer_fill_pieces(t, vocab, r->rows, r->n_rows, r->path, err));
     TL_TRY(tl_tokenizer_fill_added(t, r->rows, r->n_rows, r->path, err));
     TL_TRY(tl_tokenizer_fill_merges_text(t, vocab, merges, tl_reading_at(r, "merges.txt"), err));
-    TL_TRY(find_named(r, "bos_token", c->bos, &t->bos, err));
-    TL_TRY(find_named(r, "eos_token", c->eos, &t->eos, err));
+    TL_TRY(tl_find_named(r, "bos_token", c->bos, &t->bos, err));
+    TL_TRY(tl_find_named(r, "eos_token", c->eos, &t->eos, err));
     if (bos && t->bos < 0)
         return tl_fail(err, TL_EFORMAT, "%s: add_bos_token is true and no file names a bos_token", r->dir);
     return bos ? tl_ids_push(&t->before, t->bos, err) : 0;
@@ -404,8 +400,8 @@ static int read_spm_sides(tl_reading *r, tl_err *err)
         TL_TRY(tl_json_bool_or(r->config, file, "add_eos_token", c.after != NULL, &eos, err));
         if (bos != (c.before != NULL)) c.before = bos ? "bos_token" : NULL;
         if (eos != (c.after != NULL)) c.after = eos ? "eos_token" : NULL;
-        TL_TRY(find_named(r, "bos_token", NULL, &r->t->bos, err));
-        TL_TRY(find_named(r, "eos_token", NULL, &r->t->eos, err));
+        TL_TRY(tl_find_named(r, "bos_token", NULL, &r->t->bos, err));
+        TL_TRY(tl_find_named(r, "eos_token", NULL, &r->t->eos, err));
     }
     TL_TRY(put_around(r, c.before, &r->t->before, err));
     return put_around(r, c.after, &r->t->after, err);
@@ -439,10 +435,28 @@ static int find_file(tl_reading *r, const char *const *names, bool *found, tl_er
     return 0;
 }
 
+static const char *const whole[] = { "tokenizer.json", NULL }, *const legacy[] = { "vocab.json", "merges.txt", NULL };
+static const char *const spm[] = { "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", NULL };
+
+int tl_tokenizer_any(bool *out, const char *dir, tl_err *err)
+{
+    tl_reading r = { .dir = dir };
+    *out = false;
+    if (tl_gguf_is(dir)) {
+        tl_gguf *g = NULL;
+        TL_TRY(tl_gguf_open(&g, dir, err));
+        *out = tl_tokenizer_gguf_any(g);
+        tl_gguf_close(g);
+        return 0;
+    }
+    TL_TRY(find_file(&r, whole, out, err));
+    if (!*out) TL_TRY(find_file(&r, legacy, out, err));
+    if (!*out) TL_TRY(tl_tiktoken_find(&r, out, err));
+    return *out ? 0 : find_file(&r, spm, out, err);
+}
+
 static int read_dir(tl_reading *r, tl_err *err)
 {
-    static const char *const whole[] = { "tokenizer.json", NULL }, *const legacy[] = { "vocab.json", NULL };
-    static const char *const spm[] = { "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", NULL };
     bool found;
     json_t *root = NULL;
     TL_TRY(load_beside(r, "tokenizer_config.json", &r->config, err));
@@ -451,32 +465,48 @@ static int read_dir(tl_reading *r, tl_err *err)
     if (!found) {
         TL_TRY(find_file(r, legacy, &found, err));
         if (found) return read_legacy(r, err);
+        TL_TRY(tl_tiktoken_find(r, &found, err));
+        if (found) return tl_tiktoken_read(r, err);
         TL_TRY(find_file(r, spm, &found, err));
-        if (found) return read_spm(r, err);
+        if (found) return tl_tiktoken_is(r->path) ? tl_tiktoken_read(r, err) : read_spm(r, err);
         TL_TRY(tl_path_join(r->path, sizeof r->path, r->dir, "tokenizer.json", err)); /* the one that is missed */
     }
     int rc = tl_json_load(&root, r->path, err);
     if (rc == 0) rc = read_whole(r, root, err);
     json_decref(root);
     if (rc < 0) return rc;
-    TL_TRY(find_named(r, "bos_token", NULL, &r->t->bos, err));
-    TL_TRY(find_named(r, "eos_token", NULL, &r->t->eos, err));
+    TL_TRY(tl_find_named(r, "bos_token", NULL, &r->t->bos, err));
+    TL_TRY(tl_find_named(r, "eos_token", NULL, &r->t->eos, err));
     if (r->t->bos < 0 && r->t->before.size == 1) r->t->bos = r->t->before.data[0]; /* the template's word for it */
     return 0;
 }
 
 /* A GGUF file says the same in other words. */
-static int read_gguf(tl_reading *r, tl_err *err)
+static int read_gguf_parts(tl_reading *r, const tl_gguf *g, tl_err *err)
 {
-    tl_gguf *g = NULL;
     json_t *root = NULL;
-    TL_TRY(tl_gguf_open(&g, r->dir, err));
-    snprintf(r->path, sizeof r->path, "%s", r->dir);
+    tl_spm *s = NULL;
+    if (tl_gguf_spm_is(g)) {
+        int rc = tl_gguf_spm(&s, &r->config, g, err);
+        if (rc == 0) rc = tl_spm_fill(s, r->t, r->path, err);
+        if (rc == 0) rc = read_spm_sides(r, err);
+        tl_spm_free(s);
+        return rc;
+    }
     int rc = tl_tokenizer_gguf(&root, &r->config, g, err);
     if (rc == 0) rc = read_whole(r, root, err);
     if (rc == 0) rc = tl_gguf_int_or(g, "tokenizer.ggml.bos_token_id", 0, INT_MAX, -1, &r->t->bos, err);
     if (rc == 0) rc = tl_gguf_int_or(g, "tokenizer.ggml.eos_token_id", 0, INT_MAX, -1, &r->t->eos, err);
     json_decref(root);
+    return rc;
+}
+
+static int read_gguf(tl_reading *r, tl_err *err)
+{
+    tl_gguf *g = NULL;
+    TL_TRY(tl_gguf_open(&g, r->dir, err));
+    snprintf(r->path, sizeof r->path, "%s", r->dir);
+    int rc = read_gguf_parts(r, g, err);
     tl_gguf_close(g);
     return rc;
 }

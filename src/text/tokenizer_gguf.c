@@ -1,15 +1,16 @@
 /* tokenizer_gguf.c - from GGUF's keys to the JSON of a tokenizer.
  *
- * A byte-level BPE in GGUF is four arrays (tokens and merges, spelt as in vocab.json and merges.txt; types; scores,
- * which BPE has no use for), ids of the special tokens, and a name for what came before the merges: tokenizer.ggml.pre.
- * The name stands for a regular expression and a few switches that are nowhere in the file, so it must be one that is
- * known.
+ * WordPiece is tokenizer_gguf_bert.c's, SentencePiece is tokenizer_gguf_spm.c's.  A byte-level BPE in GGUF is four
+ * arrays (tokens and merges, spelt as in vocab.json and merges.txt; types; scores, which BPE has no use for), ids of
+ * the special tokens, and a name for what came before the merges: tokenizer.ggml.pre. The name stands for a regular
+ * expression and a few switches that are nowhere in the file, so it must be one that is known.
  *
  * What the file does not say: whether added tokens take white space along or must stand alone (taken for no), and the
  * normalizer (taken from the family that gave the pre-tokenizer its name; llama.cpp has none). */
 #include "text/tokenizer_gguf.h"
 
-#include "text/pretoken.h"
+#include "text/tokenizer_gguf_bert.h"
+#include "text/tokenizer_gguf_pre.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -29,37 +30,9 @@ enum {
     TYPE_BYTE,
 };
 
-/* What a name stands for.  Two stages: digits first, each alone, where `digits` says so, then the regex. */
-typedef struct pre_row {
-    const char *name;
-    const char *regex; /* NULL: GPT-2's */
-    bool digits, nfc, ignore_merges, add_bos;
-} pre_row;
-
-#define LLAMA3_REGEX                                                                                                   \
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"           \
-    "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
-#define QWEN2_REGEX                                                                                                    \
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|"  \
-    "\\s+(?!\\S)|\\s+"
-#define TEKKEN_REGEX                                                                                                   \
-    "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+|"                       \
-    "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*|\\p{N}|"                \
-    " ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
-
-static const pre_row pres[] = {
-    { "gpt-2", NULL, false, false, false, false },        { "smollm", NULL, true, false, false, false },
-    { "starcoder", NULL, true, false, false, false },     { "llama-bpe", LLAMA3_REGEX, false, false, true, true },
-    { "llama3", LLAMA3_REGEX, false, false, true, true }, { "llama-v3", LLAMA3_REGEX, false, false, true, true },
-    { "qwen2", QWEN2_REGEX, false, true, false, false },  { "tekken", TEKKEN_REGEX, false, false, true, true },
-};
-enum {
-    N_PRES = sizeof pres / sizeof *pres
-};
-
 typedef struct reading {
     const tl_gguf *g;
-    const pre_row *pre;
+    const tl_gguf_pre *pre;
     const tl_gguf_pair *tokens, *types; /* types may be NULL */
     const char **texts;                 /* owned; borrowed from the file, tokens->n of them */
     size_t *sizes;                      /* owned; theirs */
@@ -73,8 +46,8 @@ static int no_memory(const reading *r, tl_err *err)
 
 /* ---- the keys ---- */
 
-/* Keys that are read here, or that change no ids of a byte-level BPE. */
-static int check_keys(const reading *r, tl_err *err)
+/* Keys that are read, or that change no ids. */
+int tl_tokenizer_gguf_check(const tl_gguf *g, const char *also, const char *also2, tl_err *err)
 {
     static const char *const known[] = {
         "model",
@@ -111,17 +84,18 @@ static int check_keys(const reading *r, tl_err *err)
     };
     const size_t n = strlen(KEY(""));
     bool separator;
-    for (int i = 0; i < tl_gguf_pairs(r->g); i++) {
-        const char *key = tl_gguf_pair_at(r->g, i)->key;
+    for (int i = 0; i < tl_gguf_pairs(g); i++) {
+        const char *key = tl_gguf_pair_at(g, i)->key;
         if (strncmp(key, KEY(""), n) != 0) continue;
         int k = 0;
         while (known[k] && strcmp(known[k], key + n) != 0) k++;
-        if (!known[k]) return tl_fail(err, TL_EUNSUPPORTED, "%s: key %.200s is not supported", tl_gguf_path(r->g), key);
+        if (!known[k] && (!also || strcmp(also, key + n) != 0) && (!also2 || strcmp(also2, key + n) != 0))
+            return tl_fail(err, TL_EUNSUPPORTED, "%s: key %.200s is not supported", tl_gguf_path(g), key);
     }
-    TL_TRY(tl_gguf_bool_or(r->g, KEY("add_sep_token"), false, &separator, err));
+    TL_TRY(tl_gguf_bool_or(g, KEY("add_sep_token"), false, &separator, err));
     if (separator)
         return tl_fail(err, TL_EUNSUPPORTED, "%s: key " KEY("add_sep_token") " is true, which is not supported",
-                       tl_gguf_path(r->g));
+                       tl_gguf_path(g));
     return 0;
 }
 
@@ -130,20 +104,13 @@ static int find_pre(reading *r, tl_err *err)
     const char *model, *name, *path = tl_gguf_path(r->g);
     TL_TRY(tl_gguf_string(r->g, KEY("model"), &model, err));
     if (strcmp(model, "gpt2") != 0)
-        return tl_fail(err, TL_EUNSUPPORTED, "%s: key " KEY("model") " is '%.100s'%s, supported is 'gpt2'", path, model,
-                       strcmp(model, "llama") == 0 ? ", a SentencePiece vocabulary" : "");
+        return tl_fail(err, TL_EUNSUPPORTED,
+                       "%s: key " KEY("model") " is '%.100s', supported are gpt2, llama, t5 and bert", path, model);
     if (!tl_gguf_get(r->g, KEY("pre")))
         return tl_fail(err, TL_EUNSUPPORTED,
                        "%s: key " KEY("pre") " is missing: nothing says how text is cut before the merges", path);
     TL_TRY(tl_gguf_string(r->g, KEY("pre"), &name, err));
-    char list[200] = "";
-    for (int i = 0; i < N_PRES; i++) {
-        size_t used = strlen(list);
-        snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", pres[i].name);
-        r->pre = &pres[i];
-        if (strcmp(pres[i].name, name) == 0) return 0;
-    }
-    return tl_fail(err, TL_EUNSUPPORTED, "%s: key " KEY("pre") " is '%.100s', supported are %s", path, name, list);
+    return tl_gguf_pre_find(&r->pre, name, path, err);
 }
 
 static int read_tokens(reading *r, tl_err *err)
@@ -244,18 +211,9 @@ static json_t *byte_level(bool prefix, bool regex)
 static int put_stages(json_t *whole, const reading *r, tl_err *err)
 {
     bool prefix;
-    int rc = 0;
-    json_t *stages = json_array();
     TL_TRY(tl_gguf_bool_or(r->g, KEY("add_space_prefix"), false, &prefix, err));
-    if (r->pre->digits)
-        rc |= json_array_append_new(stages, json_pack("{s:s, s:b}", "type", "Digits", "individual_digits", 1));
-    if (r->pre->regex)
-        rc |= json_array_append_new(stages, json_pack("{s:s, s:{s:s}, s:s, s:b}", "type", "Split", "pattern", "Regex",
-                                                      r->pre->regex, "behavior", "Isolated", "invert", 0));
-    rc |= json_array_append_new(stages, byte_level(prefix, !r->pre->regex));
-    rc |= json_object_set_new(whole, "normalizer", r->pre->nfc ? json_pack("{s:s}", "type", "NFC") : json_null());
-    rc |= json_object_set_new(whole, "pre_tokenizer",
-                              json_pack("{s:s, s:o}", "type", "Sequence", "pretokenizers", stages));
+    int rc = json_object_set_new(whole, "normalizer", r->pre->nfc ? json_pack("{s:s}", "type", "NFC") : json_null());
+    rc |= json_object_set_new(whole, "pre_tokenizer", tl_gguf_pre_json(r->pre, prefix));
     rc |= json_object_set_new(whole, "decoder", byte_level(false, true));
     return rc < 0 ? no_memory(r, err) : 0;
 }
@@ -293,7 +251,7 @@ static int make(json_t *whole, json_t *config, reading *r, tl_err *err)
     const char *template;
     bool bos, eos;
     TL_TRY(find_pre(r, err));
-    TL_TRY(check_keys(r, err));
+    TL_TRY(tl_tokenizer_gguf_check(r->g, NULL, NULL, err));
     TL_TRY(read_tokens(r, err));
     TL_TRY(put_model(whole, r, err));
     TL_TRY(put_stages(whole, r, err));
@@ -321,7 +279,9 @@ int tl_tokenizer_gguf(json_t **whole, json_t **config, const tl_gguf *g, tl_err 
 {
     reading r = { .g = g };
     json_t *w = json_pack("{s:s, s:n, s:n}", "version", "1.0", "truncation", "padding"), *c = json_object();
-    int rc = w && c ? make(w, c, &r, err) : no_memory(&r, err);
+    const char *model = "";
+    int rc = w && c ? tl_gguf_string_or(g, KEY("model"), "", &model, err) : no_memory(&r, err);
+    if (rc == 0) rc = strcmp(model, "bert") == 0 ? tl_gguf_bert(w, c, g, err) : make(w, c, &r, err);
     free(r.texts);
     free(r.sizes);
     if (rc < 0) {

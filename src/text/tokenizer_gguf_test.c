@@ -294,8 +294,10 @@ TEST(bos_and_eos_are_added_as_the_file_or_its_pre_tokenizer_says)
 
 TEST(every_known_pre_tokenizer_opens)
 {
-    static const char *const known[] = { "gpt-2",  "smollm",   "starcoder", "llama-bpe",
-                                         "llama3", "llama-v3", "qwen2",     "tekken" };
+    static const char *const known[] = { "gpt-2",    "smollm", "starcoder",    "llama-bpe",      "llama3",
+                                         "llama-v3", "qwen2",  "tekken",       "phi-2",          "mpt",
+                                         "olmo",     "refact", "falcon",       "dbrx",           "qwen35",
+                                         "gpt-4o",   "llama4", "deepseek-llm", "deepseek-coder", "deepseek-v3" };
     scratch_begin();
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         gguf_writer w = bytes_and("gpt2", known[i]);
@@ -321,12 +323,12 @@ static void refused(gguf_writer *w, int code, const char *words)
 TEST(what_would_give_other_ids_is_refused_by_key)
 {
     scratch_begin();
-    gguf_writer w = bytes_and("llama", "default");
-    refused(&w, TL_EUNSUPPORTED, "tokenizer.ggml.model is 'llama', a SentencePiece vocabulary");
-    w = bytes_and("bert", "gpt-2");
-    refused(&w, TL_EUNSUPPORTED, "tokenizer.ggml.model is 'bert', supported is 'gpt2'");
-    w = bytes_and("gpt2", "falcon");
-    refused(&w, TL_EUNSUPPORTED, "tokenizer.ggml.pre is 'falcon', supported are gpt-2, smollm");
+    gguf_writer w = bytes_and("rwkv", "default");
+    refused(&w, TL_EUNSUPPORTED, "tokenizer.ggml.model is 'rwkv', supported are gpt2, llama, t5 and bert");
+    w = bytes_and("gpt2", "falcon9");
+    refused(&w, TL_EUNSUPPORTED, "tokenizer.ggml.pre is 'falcon9', supported are gpt-2 phi-2");
+    w = bytes_and("gpt2", "");
+    refused(&w, TL_EUNSUPPORTED, "tokenizer.ggml.pre is ''");
     w = bytes_and("gpt2", NULL);
     refused(&w, TL_EUNSUPPORTED, "tokenizer.ggml.pre is missing");
     w = bytes_and("gpt2", "gpt-2");

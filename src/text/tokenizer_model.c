@@ -8,10 +8,16 @@
 
 /* ---- what BPE begins with ---- */
 
-static int spell_bytes(const void *alphabet, const char *word, size_t size, tl_ids *out, tl_err *err)
+/* Vocabularies lack bytes that their authors' texts did not have; the package drops them, and nobody is told. */
+static int spell_bytes(const tl_tokenizer *t, const char *word, size_t size, tl_ids *out, tl_err *err)
 {
-    const tl_tokenizer *t = alphabet;
-    for (size_t i = 0; i < size; i++) TL_TRY(tl_ids_push(out, t->byte_ids[(unsigned char)word[i]], err));
+    for (size_t i = 0; i < size; i++) {
+        int id = t->byte_ids[(unsigned char)word[i]];
+        if (id < 0)
+            return tl_fail(err, TL_EDATA, "a text with byte 0x%02x, for which the vocabulary has no token",
+                           (unsigned)(unsigned char)word[i]);
+        TL_TRY(tl_ids_push(out, id, err));
+    }
     return 0;
 }
 
@@ -35,9 +41,8 @@ static int character_id(const tl_tokenizer *t, const char *text, size_t size, bo
     return tl_tokenizer_find_bytes(t, spelt, size + suffix);
 }
 
-static int spell_characters(const void *alphabet, const char *word, size_t size, tl_ids *out, tl_err *err)
+static int spell_characters(const tl_tokenizer *t, const char *word, size_t size, tl_ids *out, tl_err *err)
 {
-    const tl_tokenizer *t = alphabet;
     bool after_unknown = false;
     for (size_t i = 0, n; i < size; i += n) {
         bool done = false;
@@ -54,16 +59,21 @@ static int spell_characters(const void *alphabet, const char *word, size_t size,
 
 /* ---- the models ---- */
 
-static int bpe_word(const tl_tokenizer *t, tl_bpe_work *w, const char *word, size_t size, tl_ids *out, tl_err *err)
+static int bpe_word(const tl_tokenizer *t, tl_tokenizer_work *w, const char *word, size_t size, tl_ids *out,
+                    tl_err *err)
 {
     if (t->ignore_merges) {
         int id = tl_tokenizer_find_bytes(t, word, size);
         if (id >= 0) return tl_ids_push(out, id, err);
     }
-    return tl_bpe_encode(t->bpe, w, t->byte_level ? spell_bytes : spell_characters, t, word, size, out, err);
+    w->spelt.size = 0;
+    TL_TRY(t->byte_level ? spell_bytes(t, word, size, &w->spelt, err)
+                         : spell_characters(t, word, size, &w->spelt, err));
+    return tl_bpe_merge(t->bpe, w->bpe, w->spelt.data, w->spelt.size, out, err);
 }
 
-/* Where the word that begins at from ends: before the next mark that stands behind another letter. */
+/* Where BPE may cut (cut_at_marks), the word that begins at from before the next mark that stands behind another
+ * letter. */
 static size_t mark_word(const char *text, size_t size, size_t from)
 {
     size_t n = strlen(TL_SPACE_MARK);
@@ -75,16 +85,6 @@ static size_t mark_word(const char *text, size_t size, size_t from)
         i += mark ? n : 1;
     }
     return size;
-}
-
-static int bpe(const tl_tokenizer *t, tl_bpe_work *w, const char *text, size_t size, tl_ids *out, tl_err *err)
-{
-    if (!t->cut_at_marks) return bpe_word(t, w, text, size, out, err);
-    for (size_t from = 0, end; from < size; from = end) {
-        end = mark_word(text, size, from);
-        TL_TRY(bpe_word(t, w, text + from, end - from, out, err));
-    }
-    return 0;
 }
 
 typedef struct unigram_call {
@@ -100,7 +100,8 @@ static int unigram_piece(void *arg, int id, const char *text, size_t size, tl_er
     return done ? 0 : tl_ids_push(c->out, id, err);
 }
 
-int tl_tokenizer_word(const tl_tokenizer *t, tl_bpe_work *w, const char *word, size_t size, tl_ids *out, tl_err *err)
+static int new_word(const tl_tokenizer *t, tl_tokenizer_work *w, const char *word, size_t size, tl_ids *out,
+                    tl_err *err)
 {
     int id;
     switch (t->kind) {
@@ -112,6 +113,29 @@ int tl_tokenizer_word(const tl_tokenizer *t, tl_bpe_work *w, const char *word, s
         id = tl_tokenizer_find_bytes(t, word, size);
         return tl_ids_push(out, id >= 0 ? id : t->unk, err);
     default:
-        return bpe(t, w, word, size, out, err);
+        return bpe_word(t, w, word, size, out, err);
     }
+}
+
+/* What a word becomes depends on the word alone. */
+static int any_word(const tl_tokenizer *t, tl_tokenizer_work *w, const char *word, size_t size, tl_ids *out,
+                    tl_err *err)
+{
+    size_t n, start = out->size;
+    const int *ids = tl_word_cache_find(w->cache, word, size, &n);
+    if (ids) return tl_ids_append(out, ids, n, err);
+    TL_TRY(new_word(t, w, word, size, out, err));
+    tl_word_cache_put(w->cache, word, size, out->data + start, out->size - start);
+    return 0;
+}
+
+int tl_tokenizer_word(const tl_tokenizer *t, tl_tokenizer_work *w, const char *word, size_t size, tl_ids *out,
+                      tl_err *err)
+{
+    if (!t->cut_at_marks) return any_word(t, w, word, size, out, err);
+    for (size_t from = 0, end; from < size; from = end) {
+        end = mark_word(word, size, from);
+        TL_TRY(any_word(t, w, word + from, end - from, out, err));
+    }
+    return 0;
 }

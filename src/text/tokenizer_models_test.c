@@ -107,25 +107,28 @@ TEST(sentencepiece_models_are_read_and_answer_as_the_package_does)
 TEST(a_text_grows_token_by_token)
 {
     static const char *const names[] = { "llama", "t5", "bert-cased", "spm-unigram" };
-    static const char text[] = "A woman fell from a ladder, \xf0\x9f\x98\x80 since this morning.";
-    for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
-        char dir[100];
-        tl_err err = { 0 };
-        tl_tokenizer *t = NULL;
-        tl_ids ids = { 0 };
-        tl_buf whole = tl_buf_make(1000), grown = tl_buf_make(1000);
-        snprintf(dir, sizeof dir, GOLDEN "models/%s", names[k]);
-        CHECK_OK(tl_tokenizer_open(&t, dir, &err), err);
-        CHECK_OK(tl_tokenizer_encode(t, text, sizeof text - 1, TL_ENCODE_PLAIN, &ids, &err), err);
-        CHECK_OK(tl_tokenizer_decode(t, ids.data, ids.size, true, &whole, &err), err);
-        for (size_t i = 0; i < ids.size; i++)
-            CHECK_OK(tl_tokenizer_decode_next(t, ids.data[i], i == 0, true, &grown, &err), err);
-        CHECK_STR(grown.data, whole.data);
-        tl_buf_reset(&whole);
-        tl_buf_reset(&grown);
-        tl_ids_reset(&ids);
-        tl_tokenizer_free(t);
-    }
+    static const char *const texts[] = { "A woman fell from a ladder, \xf0\x9f\x98\x80 since this morning.",
+                                         "<s>  two spaces <s> more", "<unk> word", "   ", "'K 'K" };
+    for (size_t n = 0; n < sizeof texts / sizeof *texts; n++)
+        for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+            char dir[100];
+            tl_err err = { 0 };
+            tl_tokenizer *t = NULL;
+            tl_ids ids = { 0 };
+            tl_buf whole = tl_buf_make(1000), grown = tl_buf_make(1000);
+            snprintf(dir, sizeof dir, GOLDEN "models/%s", names[k]);
+            CHECK_OK(tl_tokenizer_open(&t, dir, &err), err);
+            CHECK_OK(tl_tokenizer_encode(t, texts[n], strlen(texts[n]), TL_ENCODE_PLAIN, &ids, &err), err);
+            CHECK_OK(tl_tokenizer_decode(t, ids.data, ids.size, true, &whole, &err), err);
+            tl_decode_state s = { 0 };
+            for (size_t i = 0; i < ids.size; i++)
+                CHECK_OK(tl_tokenizer_decode_next(t, &s, ids.data[i], true, &grown, &err), err);
+            CHECK_STR(grown.data ? grown.data : "", whole.data ? whole.data : "");
+            tl_buf_reset(&whole);
+            tl_buf_reset(&grown);
+            tl_ids_reset(&ids);
+            tl_tokenizer_free(t);
+        }
 }
 
 TEST(a_megabyte_without_a_space_is_cut_in_seconds)

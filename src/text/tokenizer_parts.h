@@ -33,6 +33,8 @@ typedef enum tl_model_kind {
     TL_MODEL_WORDLEVEL,
 } tl_model_kind;
 
+typedef struct tl_tokenizer_shelf tl_tokenizer_shelf; /* tokenizer_model.h: scratch that waits for the next call */
+
 enum {
     TL_WORDPIECE_BYTES = 512 /* of the longest piece that is looked for */
 };
@@ -45,7 +47,7 @@ struct tl_tokenizer {
     size_t find_mask; /* entries less one */
     tl_model_kind kind;
     bool byte_level;           /* pieces are the raw bytes that the vocabulary spells in letters */
-    int byte_ids[256];         /* byte_level: the id of each byte alone; else of <0xHH>, -1 where there is none */
+    int byte_ids[256];         /* byte_level: the id of each byte alone; else of <0xHH>; -1: none */
     bool byte_fallback;        /* an unknown character is its bytes */
     bool fuse_unk;             /* unknown neighbours are one token */
     int unk;                   /* -1: an unknown character of BPE vanishes */
@@ -54,14 +56,17 @@ struct tl_tokenizer {
     tl_bpe *bpe;               /* owned; BPE */
     char suffix[16];           /* BPE: of a word's last character */
     tl_unigram *unigram;       /* owned; UNIGRAM */
+    int longest;               /* bytes of the longest PIECE_MODEL */
     char prefix[16];           /* WORDPIECE, BPE: of what does not begin a word */
     int max_characters;        /* WORDPIECE: of a word that is looked at */
     tl_added *added[2];        /* owned; [0] looked for in the text as it comes, [1] in the normalized text */
+    bool model_adds;           /* the model finds those of [1] itself: they are only kept from the normalizer */
     tl_normalizer *normalizer; /* owned */
     tl_pretoken *pretoken;     /* owned */
     tl_decoder decoder;        /* where not byte_level */
     tl_ids before, after;      /* what the post-processor adds */
     int bos, eos;              /* -1 where there is none */
+    tl_tokenizer_shelf *shelf; /* owned; safe from several threads */
 };
 
 /* Fill a zeroed t from the files of dir; on failure t holds what tl_tokenizer_free gives back. */

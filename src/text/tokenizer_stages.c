@@ -7,6 +7,7 @@
 #include "text/base64.h"
 #include "text/tokenizer_model.h"
 #include "text/tokenizer_reading.h"
+#include "text/word_cut.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -171,7 +172,8 @@ static int cut_byte_level(tl_reading *r, json_t *node, const char *where, tl_err
     TL_TRY(tl_json_bool_or(node, where, "use_regex", true, &regex, err));
     r->t->byte_level = true;
     if (prefix) TL_TRY(tl_pretoken_add_prefix_space(r->t->pretoken, err));
-    return regex ? tl_pretoken_add_regex(r->t->pretoken, TL_PRETOKEN_GPT2, err) : 0;
+    if (regex) TL_TRY(tl_pretoken_add_regex(r->t->pretoken, TL_WORD_CUT_GPT2, err));
+    return r->spells ? tl_pretoken_add_spelling(r->t->pretoken, err) : 0;
 }
 
 static int read_behavior(json_t *node, const char *where, const char *otherwise, tl_behavior *out, tl_err *err)
@@ -253,6 +255,19 @@ static int cut_punctuation(tl_reading *r, json_t *node, const char *where, tl_er
     return tl_pretoken_add_charset(r->t->pretoken, TL_CHARSET_PUNCTUATION, behavior, false, err);
 }
 
+/* How many ByteLevels there are, and whether anything stands behind the first. */
+static void find_spelling(tl_reading *r, json_t *node, int *bytes)
+{
+    const char *type = json_string_value(json_object_get(node, "type"));
+    json_t *list = json_object_get(node, "pretokenizers");
+    if (type && strcmp(type, "Sequence") == 0) {
+        for (size_t i = 0; i < json_array_size(list); i++) find_spelling(r, json_array_get(list, i), bytes);
+        return;
+    }
+    r->spells = r->spells || *bytes > 0;
+    if (type && strcmp(type, "ByteLevel") == 0) ++*bytes;
+}
+
 int tl_read_pre_tokenizer(tl_reading *r, json_t *root, tl_err *err)
 {
     static const stage_row rows[] = {
@@ -266,19 +281,15 @@ int tl_read_pre_tokenizer(tl_reading *r, json_t *root, tl_err *err)
         { "Punctuation", cut_punctuation },
         { 0 },
     };
-    json_t *node = NULL, *stages = NULL;
+    json_t *node = NULL;
     TL_TRY(tl_pretoken_create(&r->t->pretoken, err));
     TL_TRY(tl_json_value_or_null(root, r->path, "pre_tokenizer", JSON_OBJECT, &node, err));
     if (!node) return 0;
-    TL_TRY(read_stages(r, node, "pre_tokenizer", "pretokenizers", rows, err));
-    /* ByteLevel spells bytes as letters, so nothing that looks at letters may follow. */
-    stages = json_object_get(node, "pretokenizers");
-    for (size_t i = 0; i + 1 < json_array_size(stages); i++) {
-        const char *type = json_string_value(json_object_get(json_array_get(stages, i), "type"));
-        if (type && strcmp(type, "ByteLevel") == 0)
-            return tl_fail(err, TL_EUNSUPPORTED, "%s: a stage behind ByteLevel is not supported", r->where);
-    }
-    return 0;
+    int bytes = 0;
+    find_spelling(r, node, &bytes);
+    if (r->spells && bytes > 1)
+        return tl_fail(err, TL_EUNSUPPORTED, "%s: pre_tokenizer: a ByteLevel behind another is not supported", r->path);
+    return read_stages(r, node, "pre_tokenizer", "pretokenizers", rows, err);
 }
 
 /* ---- decoder ---- */

@@ -342,7 +342,6 @@ TEST(what_is_not_supported_is_refused_by_name)
     check_change("model/end_of_word_suffix", "\"</w>\"", "</w>");
     check_change("model/surprise", "1", "surprise");
     check_change("surprise", "1", "surprise");
-    check_change("truncation", "{\"max_length\": 3}", "truncation");
     check_change("normalizer", "{\"type\": \"Reverse\"}", "Reverse");
     check_change("pre_tokenizer", "{\"type\": \"UnicodeScripts\"}", "UnicodeScripts");
     check_change("pre_tokenizer", "{\"type\": \"Digits\", \"individual_digits\": true}", "ByteLevel");

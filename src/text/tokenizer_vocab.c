@@ -140,10 +140,10 @@ int tl_tokenizer_fill_pieces(tl_tokenizer *t, json_t *vocab, const tl_added_row 
         char byte = (char)b, name[8];
         snprintf(name, sizeof name, "<0x%02X>", (unsigned)b);
         t->byte_ids[b] = t->byte_level ? tl_tokenizer_find_bytes(t, &byte, 1) : tl_tokenizer_find_bytes(t, name, 6);
-        if (t->byte_level && t->byte_ids[b] < 0)
+        if (t->byte_level && t->byte_ids[b] < 0 && b >= ' ' && b <= '~')
             return tl_fail(err, TL_EUNSUPPORTED,
-                           "%s: the vocabulary has no token for byte 0x%02x alone; a byte-level one has all 256", where,
-                           (unsigned)b);
+                           "%s: the vocabulary has no token for byte 0x%02x alone; a byte-level one has those of ASCII",
+                           where, (unsigned)b);
     }
     return 0;
 }
@@ -191,8 +191,7 @@ static int put_merge(tl_tokenizer *t, const json_t *vocab, const char *left, siz
                            i == 0   ? "the left side"
                            : i == 1 ? "the right side"
                                     : "what they make");
-    tl_bpe_put(t->bpe, ids[0], ids[1], (int)rank, ids[2]);
-    return 0;
+    return tl_bpe_put(t->bpe, ids[0], ids[1], (int)rank, ids[2], err);
 }
 
 /* "a b": one space between two letters' worth. */
@@ -220,7 +219,7 @@ static int put_merge_json(tl_tokenizer *t, const json_t *vocab, const json_t *me
 int tl_tokenizer_fill_merges(tl_tokenizer *t, json_t *vocab, json_t *merges, const char *where, tl_err *err)
 {
     size_t n = json_array_size(merges);
-    TL_TRY(tl_bpe_create(&t->bpe, n, err));
+    TL_TRY(tl_bpe_create(&t->bpe, err));
     for (size_t i = 0; i < n; i++)
         if (put_merge_json(t, vocab, json_array_get(merges, i), i, err) < 0) return tl_fail_in(err, "%s", where);
     return 0;
@@ -228,9 +227,8 @@ int tl_tokenizer_fill_merges(tl_tokenizer *t, json_t *vocab, json_t *merges, con
 
 int tl_tokenizer_fill_merges_text(tl_tokenizer *t, json_t *vocab, const tl_buf *text, const char *where, tl_err *err)
 {
-    size_t lines = 1, rank = 0, at = 0;
-    for (size_t i = 0; i < text->size; i++) lines += text->data[i] == '\n';
-    TL_TRY(tl_bpe_create(&t->bpe, lines, err));
+    size_t rank = 0, at = 0;
+    TL_TRY(tl_bpe_create(&t->bpe, err));
     while (at < text->size) {
         const char *line = text->data + at, *end = memchr(line, '\n', text->size - at);
         size_t size = end ? (size_t)(end - line) : text->size - at;
@@ -245,7 +243,7 @@ int tl_tokenizer_fill_merges_text(tl_tokenizer *t, json_t *vocab, const tl_buf *
 void tl_tokenizer_find_cuts(tl_tokenizer *t)
 {
     const size_t n = strlen(TL_SPACE_MARK);
-    t->cut_at_marks = !t->byte_level && !t->ignore_merges;
+    t->cut_at_marks = t->kind == TL_MODEL_BPE && !t->byte_level && !t->ignore_merges;
     for (int id = 0; t->cut_at_marks && id < t->n_pieces; id++) {
         const char *text = t->bytes.data + t->pieces[id].start;
         size_t size = (size_t)t->pieces[id].size;

@@ -18,6 +18,8 @@ int tl_unicode_last(const char *text, size_t size, size_t *n);
 bool tl_unicode_is_space(int c); /* the property White_Space */
 bool tl_unicode_is_word(int c);  /* \w of UTS 18: letters, marks, decimal digits, connectors, joiners */
 
+bool tl_unicode_is_letter(int c);    /* category L */
+bool tl_unicode_is_number(int c);    /* category N */
 bool tl_unicode_is_mark(int c);      /* category M */
 bool tl_unicode_is_flat_mark(int c); /* category Mn */
 bool tl_unicode_is_other(int c);     /* controls, formats, private use */
@@ -34,6 +36,10 @@ typedef enum tl_unicode_form {
     TL_UNICODE_NFKC,
     TL_UNICODE_NFKD
 } tl_unicode_form;
+
+/* Whether NFC is known to leave the character alone and to join it to nothing before it: a text may be cut in front of
+ * such ones and composed part by part.  False says nothing. */
+bool tl_unicode_is_steady(int c);
 
 /* Append the normalization form of valid UTF-8. */
 int tl_unicode_normalize(tl_unicode_form form, const char *text, size_t size, tl_buf *out, tl_err *err);

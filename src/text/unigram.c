@@ -3,7 +3,7 @@
  *     best[end] = max over pieces text[start..end) of  best[start] + score(piece)
  *
  * From each character's start the trie is walked as far as the text follows it: that finds every piece that begins
- * there.  On a tie the earlier start stays, as in the reference: sums are f64.  The trie is an open hash of (node,
+ * there.  On a tie the earlier start stays, as in the reference.  The trie is an open hash of (node,
  * byte) -> node: three words an edge, and an edge looked up is one cache line. */
 #include "text/unigram.h"
 
@@ -34,6 +34,7 @@ struct tl_unigram {
     size_t n_nodes, capacity;
     double unknown; /* score of an unknown character */
     int unk;
+    bool single;
 };
 
 enum {
@@ -119,14 +120,15 @@ int tl_unigram_put(tl_unigram *u, const char *piece, size_t size, int id, double
     return 0;
 }
 
-int tl_unigram_seal(tl_unigram *u, int unk, tl_err *err)
+int tl_unigram_seal(tl_unigram *u, int unk, bool single, tl_err *err)
 {
     double low = DBL_MAX;
     for (size_t i = 0; i < u->n_nodes; i++)
         if (u->nodes[i].id >= 0 && u->nodes[i].score < low) low = u->nodes[i].score;
     if (low == DBL_MAX) return tl_fail(err, TL_EFORMAT, "unigram: no piece");
-    u->unknown = low - UNKNOWN_PENALTY;
+    u->unknown = single ? (double)(float)(low - UNKNOWN_PENALTY) : low - UNKNOWN_PENALTY;
     u->unk = unk;
+    u->single = single;
     return 0;
 }
 
@@ -137,8 +139,9 @@ typedef struct way {
     int id;         /* of that; -1: nothing ends here */
 } way;
 
-static void offer(way *to, double score, size_t start, int id)
+static void offer(const tl_unigram *u, way *to, double score, size_t start, int id)
 {
+    if (u->single) score = (double)(float)score;
     if (to->id < 0 || score > to->score) *to = (way){ score, (uint32_t)start, id };
 }
 
@@ -155,10 +158,10 @@ static void search(const tl_unigram *u, way *ways, const char *text, size_t size
             if (!e->from) break;
             at = e->to;
             if (u->nodes[at].id < 0) continue;
-            offer(&ways[end], ways[start].score + u->nodes[at].score, start, u->nodes[at].id);
+            offer(u, &ways[end], ways[start].score + u->nodes[at].score, start, u->nodes[at].id);
             whole = whole || end == start + n;
         }
-        if (!whole) offer(&ways[start + n], ways[start].score + u->unknown, start, u->unk);
+        if (!whole) offer(u, &ways[start + n], ways[start].score + u->unknown, start, u->unk);
     }
 }
 

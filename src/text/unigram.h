@@ -3,7 +3,7 @@
  *     tl_unigram *u = NULL;
  *     TL_TRY(tl_unigram_create(&u, err));
  *     TL_TRY(tl_unigram_put(u, "\u2581the", 6, 12, -3.2, err));        once per piece
- *     TL_TRY(tl_unigram_seal(u, unk, err));
+ *     TL_TRY(tl_unigram_seal(u, unk, false, err));
  *     TL_TRY(tl_unigram_encode(u, word, size, each, arg, err));
  *     tl_unigram_free(u);
  *
@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct tl_unigram tl_unigram; /* read-only once sealed: safe from several threads */
@@ -24,8 +25,9 @@ void tl_unigram_free(tl_unigram *u);
 /* A piece of size > 0 bytes, its id and its score (a log probability). */
 int tl_unigram_put(tl_unigram *u, const char *piece, size_t size, int id, double score, tl_err *err);
 
-/* No more puts.  unk: the id of unknown characters. */
-int tl_unigram_seal(tl_unigram *u, int unk, tl_err *err);
+/* No more puts.  unk: the id of unknown characters.  single: sums are rounded to single precision, as the package
+ * `sentencepiece` keeps them; `tokenizers` keeps them in double, and long texts tell the two apart. */
+int tl_unigram_seal(tl_unigram *u, int unk, bool single, tl_err *err);
 
 /* Called once per piece, in order. */
 typedef int tl_unigram_fn(void *arg, int id, const char *text, size_t size, tl_err *err);

@@ -9,6 +9,8 @@ static int longest(const tl_tokenizer *t, const char *text, size_t start, size_t
     char spelt[TL_WORDPIECE_BYTES];
     size_t prefix = start > 0 ? strlen(t->prefix) : 0, room = sizeof spelt - prefix;
     size_t most = size - start < room ? size - start : room;
+    if (most > (size_t)t->longest) most = (size_t)t->longest;
+    while (most > 0 && start + most < size && ((unsigned char)text[start + most] & 0xc0) == 0x80) most--;
     memcpy(spelt, t->prefix, prefix);
     memcpy(spelt + prefix, text + start, most);
     while (most > 0) {

@@ -12,6 +12,7 @@
 
 enum {
     CUTS = 16,
+    SMALL = 1500, /* bytes of a seed that is cut everywhere */
     CHANGES = 48
 };
 
@@ -23,7 +24,8 @@ static void replay(int target, const tl_buf *file, uint64_t seed)
     const void *bytes = file->size ? file->data : "";
     memcpy(copy, bytes, file->size);
     fuzz_targets[target].run(copy, file->size);
-    for (size_t i = 0; i < CUTS; i++) fuzz_targets[target].run(copy, file->size * i / CUTS);
+    const size_t cuts = file->size <= SMALL ? file->size : CUTS;
+    for (size_t i = 0; i < cuts; i++) fuzz_targets[target].run(copy, file->size * i / cuts);
     tl_rng r = tl_rng_make(seed, 1);
     for (int i = 0; i < CHANGES && file->size; i++) {
         memcpy(copy, bytes, file->size);
@@ -89,6 +91,42 @@ TEST(templates_of_strangers_do_no_harm)
     replay_corpus(7);
 }
 
+TEST(sentencepiece_models_of_strangers_do_no_harm)
+{
+    replay_corpus(8);
+}
+
+TEST(rank_files_of_strangers_do_no_harm)
+{
+    replay_corpus(9);
+}
+
+/* Each seed of a target for tokenizers opens. */
+static void check_seeds_open(const char *target)
+{
+    char dir[100], path[400];
+    snprintf(dir, sizeof dir, CORPUS "/%s", target);
+    DIR *d = opendir(dir);
+    if (!d) fail_msg("%s cannot be read", dir);
+    for (struct dirent *e; (e = readdir(d));) {
+        tl_err err = { 0 };
+        tl_tokenizer *t = NULL;
+        tl_buf file = tl_buf_make(1 << 20);
+        if (e->d_name[0] == '.') continue;
+        snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
+        CHECK_OK(tl_file_read(path, 1 << 20, &file, &err), err);
+        scratch_begin();
+        if (strcmp(target, "tokenizer") == 0) fuzz_tokenizer((const uint8_t *)file.data, file.size);
+        if (strcmp(target, "sentencepiece") == 0) fuzz_sentencepiece((const uint8_t *)file.data, file.size);
+        if (strcmp(target, "tiktoken") == 0) fuzz_tiktoken((const uint8_t *)file.data, file.size);
+        if (tl_tokenizer_open(&t, scratch_dir, &err) < 0) fail_msg("%s: %s", path, err.text);
+        tl_tokenizer_free(t);
+        scratch_end();
+        tl_buf_reset(&file);
+    }
+    closedir(d);
+}
+
 /* The seeds are worth something only while the readers take them. */
 TEST(a_seed_of_each_kind_is_taken)
 {
@@ -110,6 +148,8 @@ TEST(a_seed_of_each_kind_is_taken)
     CHECK(l.n > 5);
     tl_hub_listing_reset(&l);
     tl_buf_reset(&listing);
+    static const char *const vocabularies[] = { "tokenizer", "sentencepiece", "tiktoken" };
+    for (int i = 0; i < 3; i++) check_seeds_open(vocabularies[i]);
     fuzz_begin();
     static const struct {
         const char *seed, *name;
@@ -143,4 +183,5 @@ RUN_TESTS(CASE(safetensors_of_strangers_do_no_harm), CASE(tokenizers_of_stranger
           CASE(configs_of_strangers_do_no_harm), CASE(tasks_of_strangers_do_no_harm),
           CASE(adapters_of_strangers_do_no_harm), CASE(gguf_files_of_strangers_do_no_harm),
           CASE(templates_of_strangers_do_no_harm), CASE(hubs_of_strangers_do_no_harm),
+          CASE(sentencepiece_models_of_strangers_do_no_harm), CASE(rank_files_of_strangers_do_no_harm),
           CASE(a_seed_of_each_kind_is_taken))

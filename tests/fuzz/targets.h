@@ -17,9 +17,9 @@
 #include "model/adapter.h"
 #include "model/model_gguf.h"
 #include "task/task.h"
+#include "tests/fuzz/target_tokenizers.h"
 #include "tests/scratch.h"
 #include "text/template.h"
-#include "text/tokenizer.h"
 
 #include <stdint.h>
 
@@ -27,11 +27,6 @@
 #define FUZZ_SHARDED "tests/golden/safetensors/sharded"
 
 static tl_model *fuzz_base; /* for adapters */
-
-static inline void fuzz_check(bool holds)
-{
-    if (!holds) abort();
-}
 
 /* DIR/name becomes a link to the file at path. */
 static inline void fuzz_link(const char *path, const char *name)
@@ -74,28 +69,6 @@ static inline void fuzz_safetensors(const uint8_t *bytes, size_t size)
     (void)sum;
     tl_safetensors_meta(s, "format");
     tl_safetensors_close(s);
-}
-
-/* What was opened stands a little use; frees it. */
-static inline void fuzz_use_tokenizer(tl_tokenizer *t)
-{
-    static const char text[] = " Chest pain since 11:30,\r\n\n  it's <|eos|> caf\303\251 e\314\201 word";
-    tl_ids ids = { 0 };
-    tl_buf back = tl_buf_make(1 << 20);
-    for (unsigned flags = 0; flags < 4; flags++)
-        if (tl_tokenizer_encode(t, text, sizeof text - 1, flags, &ids, NULL) < 0) break;
-    for (size_t i = 0; i < ids.size; i++) fuzz_check(ids.data[i] >= 0 && ids.data[i] < tl_tokenizer_size(t));
-    fuzz_check(tl_tokenizer_decode(t, ids.data, ids.size, false, &back, NULL) == 0);
-    tl_ids_reset(&ids);
-    tl_buf_reset(&back);
-    tl_tokenizer_free(t);
-}
-
-static inline void fuzz_tokenizer(const uint8_t *bytes, size_t size)
-{
-    tl_tokenizer *t = NULL;
-    scratch_write("tokenizer.json", bytes, size);
-    if (tl_tokenizer_open(&t, scratch_dir, NULL) == 0) fuzz_use_tokenizer(t);
 }
 
 /* A GGUF file: every value and every byte of a tensor can be read, and it may be a base and hold a tokenizer. */
@@ -269,9 +242,11 @@ static const struct {
     { "gguf", fuzz_gguf },
     { "hub", fuzz_hub },
     { "template", fuzz_template },
+    { "sentencepiece", fuzz_sentencepiece },
+    { "tiktoken", fuzz_tiktoken },
 };
 enum {
-    FUZZ_TARGETS = 8
+    FUZZ_TARGETS = 10
 };
 
 #endif
