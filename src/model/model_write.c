@@ -29,22 +29,6 @@ static void put(void *data, tl_dtype dtype, size_t i, float x)
         ((tl_bf16 *)data)[i] = tl_f32_to_bf16(x);
 }
 
-/* Where number i of row o of part p stands in the stored tensor; start: the rows of the parts before. */
-static size_t place_of(const tl_group *g, int p, size_t start, size_t o, size_t i, int h)
-{
-    switch (g->name->form) {
-    case TL_FORM_TRANSPOSED:
-        return i * g->O + start + o;
-    case TL_FORM_BY_HEADS:
-        return tl_by_heads(o, p, g->name->parts, h) * g->I + i;
-    case TL_FORM_ROWS:
-    case TL_FORM_LESS_ONE:
-    case TL_FORM_STACKED: /* of no family's own files */
-        break;
-    }
-    return (start + o) * g->I + i;
-}
-
 /* All parts of the group into data, in the stored layout; h: the width of a head. */
 static void fill(void *data, tl_dtype dtype, const tl_group *g, int h)
 {
@@ -55,7 +39,7 @@ static void fill(void *data, tl_dtype dtype, const tl_group *g, int h)
         size_t O = (size_t)(g->vector ? w->cols : w->rows), I = g->I;
         for (size_t o = 0; o < O; o++)
             for (size_t i = 0; i < I; i++)
-                put(data, dtype, place_of(g, p, start, o, i, h), weight_at(w, o * I + i) - less);
+                put(data, dtype, tl_group_place(g, p, start, o, i, h), weight_at(w, o * I + i) - less);
         start += O;
     }
 }
