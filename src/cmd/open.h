@@ -23,7 +23,7 @@ typedef struct tl_open_flags {
 /* Their rows in a command's table. */
 #define TL_OPEN_ROWS(f)                                                                                                \
     { "model", 's', &(f).model, "BASE", "the base: a directory or a GGUF file" },                                      \
-        { "adapter", 's', &(f).adapter, "DIR", "an adapter over it" },                                                 \
+        { "adapter", 's', &(f).adapter, "PATH", "an adapter over it: PEFT's or MLX's directory, or a GGUF file" },     \
         { "precision", 's', &(f).precision, "KIND", "of products: f32 or bf16" },                                      \
     {                                                                                                                  \
         "threads", 'i', &(f).threads, "N", "0: all"                                                                    \
