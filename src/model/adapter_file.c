@@ -71,7 +71,7 @@ static int check_shape(const source *s, const tl_stored *t, size_t rows, size_t 
         return tl_fail(err, TL_ESHAPE, "%s: tensor %s has %d dimensions and %zu rows, this base wants [%zu]", s->path,
                        t->name, t->n_dims, found[0], cols);
     return tl_fail(err, TL_ESHAPE, "%s: tensor %s is [%zu, %zu]%s, this base wants [%zu, %zu]", s->path, t->name,
-                   found[0], t->n_dims > 1 ? found[1] : 0, t->n_dims > 2 ? " and more" : "", rows, cols);
+                   found[0], t->n_dims > 1 || s->gguf ? found[1] : 0, t->n_dims > 2 ? " and more" : "", rows, cols);
 }
 
 /* ---- the tensors of modules ---- */

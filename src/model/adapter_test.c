@@ -176,6 +176,51 @@ TEST(a_fresh_adapter_begins_as_the_base_and_by_its_seed)
     tl_model_free(m);
 }
 
+static int same_as_base(void *context, const char *name, tl_weight *w)
+{
+    const tl_model *m = context;
+    (void)name;
+    if (w->rows == m->config.V) CHECK(memcmp(w->data, m->head.data, (size_t)w->rows * (size_t)w->cols * 4) == 0);
+    return 0;
+}
+
+TEST(a_fresh_adapter_with_magnitudes_and_weights_of_its_own_begins_as_the_base)
+{
+    tl_err err = { 0 };
+    tl_model *m = open_base(LLAMA);
+    tl_adapter *a = NULL;
+    tl_adapter_options o = tl_adapter_defaults();
+    o.dora = true;
+    o.own = "lm_head,input_layernorm";
+    CHECK_OK(tl_adapter_create(&a, m, &o, &err), err);
+    for (int i = 0; i < m->config.L * a->n_modules; i++)
+        for (int k = 0; k < a->loras[i].b.rows; k++) CHECK(a->loras[i].gain[k] == 1);
+    CHECK_INT(a->n_owns, 1 + m->config.L);
+    tl_adapter_each(a, same_as_base, m);
+    const tl_model *seen = tl_adapter_model(m, a);
+    CHECK(seen != m && seen->head.data != m->head.data && seen->head.grad && seen->layers[1].norm1.grad);
+    CHECK(seen->tokens.data == m->tokens.data && !seen->tokens.grad && !m->head.grad);
+    tl_adapter_release(a);
+    tl_model_free(m);
+}
+
+TEST(own_modules_that_name_nothing_or_leave_nothing_to_adapt_are_refused)
+{
+    static const char *const wrong[][2] = { { "lm_hed", "'lm_hed'" },
+                                            { "lm_head,lm_head", "'lm_head'" },
+                                            { "mlp,self_attn", "no target" } };
+    tl_model *m = open_base(LLAMA);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        tl_err err = { 0 };
+        tl_adapter *a = NULL;
+        tl_adapter_options o = tl_adapter_defaults();
+        o.own = wrong[i][0];
+        CHECK(tl_adapter_create(&a, m, &o, &err) < 0);
+        CHECK_HAS(err.text, wrong[i][1]);
+    }
+    tl_model_free(m);
+}
+
 TEST(parts_of_a_fused_module_share_a_and_take_their_rows_of_b)
 {
     tl_model *m = open_base(GPT2);
@@ -408,6 +453,8 @@ TEST(an_adapters_hash_names_its_content)
 RUN_TESTS(CASE(an_adapter_written_and_loaded_is_the_same_adapter),
           CASE(every_golden_adapter_is_written_back_with_the_same_tensors),
           CASE(a_fresh_adapter_begins_as_the_base_and_by_its_seed),
+          CASE(a_fresh_adapter_with_magnitudes_and_weights_of_its_own_begins_as_the_base),
+          CASE(own_modules_that_name_nothing_or_leave_nothing_to_adapt_are_refused),
           CASE(parts_of_a_fused_module_share_a_and_take_their_rows_of_b), CASE(targets_that_name_no_module_are_refused),
           CASE(an_adapter_for_another_base_is_refused),
           CASE(tensors_missing_unmatched_misshapen_idle_or_not_numbers_are_refused),

@@ -35,10 +35,10 @@ CASES = {
     "dora-gemma2": ("gemma2", dict(target_modules=["o_proj", "up_proj", "down_proj"], use_dora=True)),
     "patterns": ("mistral", dict(
         target_modules=["q_proj", "k_proj", "down_proj", "up_proj"], use_rslora=True,
-        rank_pattern={"k_proj": 1, r"layers\.1\..*(up|down)_proj": 4}, alpha_pattern={"q_proj": 9, "0.mlp.up_proj": 1})),
+        rank_pattern={"k_proj": 1, "layers[.]1[.].*(up|down)_proj": 4}, alpha_pattern={"q_proj": 9, "0.mlp.up_proj": 1})),
     "layers": ("qwen2", dict(target_modules=["q_proj", "v_proj", "model.layers.0.mlp.up_proj"],
                              layers_to_transform=[1], layers_pattern=["layers", "h"])),
-    "excluded": ("olmo2", dict(target_modules=r".*\.(q_proj|o_proj|up_proj)", exclude_modules=r".*layers\.0\.mlp.*")),
+    "excluded": ("olmo2", dict(target_modules=".*[.](q_proj|o_proj|up_proj)", exclude_modules=".*layers[.]0[.]mlp.*")),
     "bias-all": ("llama-bias", dict(target_modules=["q_proj", "down_proj"], bias="all")),
     "bias-some": ("gpt2", dict(target_modules=["c_attn", "c_fc"], bias="lora_only")),
     # Layer norms have biases too; those of q, k, v lie by heads.
