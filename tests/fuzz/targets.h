@@ -173,10 +173,8 @@ static inline void fuzz_task(const uint8_t *bytes, size_t size)
 }
 
 /* A GGUF adapter; else adapter_config.json and, after a line %%, its tensors: without these, those of a golden one. */
-static inline void fuzz_adapter(const uint8_t *bytes, size_t size)
+static inline int fuzz_adapter_load(tl_adapter **a, const uint8_t *bytes, size_t size, tl_err *err)
 {
-    tl_adapter *a = NULL;
-    tl_model *m = NULL;
     const uint8_t *end = size ? memmem(bytes, size, "%%\n", 3) : NULL;
     const char *path = scratch_dir;
     if (size > 4 && memcmp(bytes, "GGUF", 4) == 0) {
@@ -191,7 +189,14 @@ static inline void fuzz_adapter(const uint8_t *bytes, size_t size)
     } else {
         scratch_write("adapter_config.json", bytes, size);
     }
-    if (tl_adapter_load(&a, fuzz_base, path, NULL) < 0) return;
+    return tl_adapter_load(a, fuzz_base, path, err);
+}
+
+static inline void fuzz_adapter(const uint8_t *bytes, size_t size)
+{
+    tl_adapter *a = NULL;
+    tl_model *m = NULL;
+    if (fuzz_adapter_load(&a, bytes, size, NULL) < 0) return;
     if (tl_adapter_merge(&m, a, NULL) == 0) tl_model_free(m);
     tl_adapter_release(a);
 }
