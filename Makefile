@@ -25,8 +25,8 @@ ALLCFLAGS = -std=gnu11 $(CFLAGS) $(WARN) -ffp-contract=off -fno-math-errno -fope
 LIBS    = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm
 
 # The kernels of src/backend/cpu are one source, compiled once per instruction set.
-ISA_avx2   = -DTL_ISA=avx2 -mavx2 -mfma -O3
-ISA_avx512 = -DTL_ISA=avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mfma -mprefer-vector-width=512 -O3
+ISA_avx2   = -DTL_ISA=avx2 -mavx2 -mfma -mf16c -O3
+ISA_avx512 = -DTL_ISA=avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mavx512vnni -mfma -mprefer-vector-width=512 -O3
 ISA_amx    = $(subst avx512 -mavx512f,amx -mavx512f,$(ISA_avx512)) -mamx-tile -mamx-bf16
 
 SRC     := $(filter-out %_test.c,$(shell find src -name '*.c' | sort))

@@ -1,6 +1,7 @@
 /* inference.c - rows of inference: the engine on random models.
  *
- * A row's kind says what the weights lie in. */
+ * A row's kind says what the weights lie in: BF16, a directory; or Q8_0, Q4_0, a GGUF file, which is then multiplied in
+ * whole numbers. */
 #include "bench/bench.h"
 #include "bench/ceilings.h"
 
@@ -21,6 +22,7 @@ enum {
 typedef struct inference {
     const tl_bench_row *row;
     int threads;
+    tl_dtype type; /* of the matrices */
     tl_stream stream;
     tl_model *model;   /* owned */
     tl_engine *engine; /* owned */
@@ -35,10 +37,16 @@ static int make(void **state, const tl_bench_row *row, int longest, const tl_ben
     if (!t) return tl_fail(err, TL_ENOMEM, "no memory for the prompts");
     t->row = row;
     t->threads = o->threads;
-    TL_TRY(tl_shape_dir(path, sizeof path, row->shape, o->cache, err));
+    if (!tl_dtype_parse(&t->type, row->kind)) return tl_fail(err, TL_EUSAGE, "%s: no type of matrices", row->kind);
+    const bool bf16 = t->type == TL_DTYPE_BF16;
+    if (bf16)
+        TL_TRY(tl_shape_dir(path, sizeof path, row->shape, o->cache, err));
+    else
+        TL_TRY(tl_shape_gguf(path, sizeof path, row->shape, t->type, o->cache, err));
     TL_TRY(tl_model_open(&t->model, path, err));
     const tl_config *c = &t->model->config;
-    TL_TRY(tl_stream_create(&t->stream, o->threads, TL_PRECISION_BF16, c->T, c->h, err));
+    const tl_precision precision = bf16 ? TL_PRECISION_BF16 : TL_PRECISION_INT8;
+    TL_TRY(tl_stream_create(&t->stream, o->threads, precision, c->T, c->h, err));
     tl_engine_options e = tl_engine_defaults();
     e.max_sequences = row->rows < 2 ? 2 : row->rows;
     e.max_rank = 0;
@@ -111,7 +119,7 @@ static int prompt_turn(void *state, tl_bench_turn *out, tl_err *err)
     tl_segment segment = { .rows = n };
     tl_batch b = { .N = n, .n_segments = 1, .segments = &segment };
     double seconds;
-    tl_ceiling_meter meter = tl_ceiling_begin(TL_CEILING_BF16, t->threads);
+    tl_ceiling_meter meter = tl_ceiling_begin(t->type == TL_DTYPE_BF16 ? TL_CEILING_BF16 : TL_CEILING_INT8, t->threads);
     TL_TRY(timed(t, n, 1, &seconds, err));
     out->n = 1;
     out->part[0].value = n / seconds;
@@ -151,7 +159,7 @@ static int decode_open(void **state, const tl_bench_row *row, const tl_bench_opt
 static int decode_turn(void *state, tl_bench_turn *out, tl_err *err)
 {
     inference *t = state;
-    const double bytes = 2.0 * (double)tl_model_product_parameters(t->model);
+    const double bytes = (double)tl_dtype_row_bytes(t->type, tl_model_product_parameters(t->model));
     double one, many;
     tl_ceiling_meter meter = tl_ceiling_begin(TL_CEILING_READ, t->threads);
     TL_TRY(timed(t, PROMPT, 1, &one, err));

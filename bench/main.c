@@ -5,6 +5,7 @@
 #include "backend/backend.h"
 #include "base/interrupt.h"
 #include "base/log.h"
+#include "base/spin.h"
 
 #include <getopt.h>
 #include <omp.h>
@@ -196,7 +197,8 @@ int main(int argc, char **argv)
     tl_err err = { 0 };
     int rc = parse(argc, argv, &err);
     const tl_bench_row *row = run.child ? tl_bench_row_of(run.child) : NULL;
-    signal(SIGPIPE, SIG_IGN); /* a process that ended is told of where it is asked */
+    if (rc == 0 && run.child) tl_spin_briefly(argv); /* as the program itself; peers are not to inherit it */
+    signal(SIGPIPE, SIG_IGN);                        /* a process that ended is told of where it is asked */
     if (rc == 0 && run.child && !row) rc = tl_fail(&err, TL_EUSAGE, "--child '%s': there is no such row", run.child);
     if (rc == 0 && !run.child) tl_interrupt_watch();
     if (rc == 0) rc = row ? tl_bench_child(row, &run.o, &err) : run.list ? list() : all(&err);

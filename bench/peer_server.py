@@ -6,16 +6,18 @@ server is warm, then for each line on standard input {"value": generated tokens 
 import concurrent.futures
 import ctypes
 import json
+import os
 import random
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 
-server, model = sys.argv[1:3]
+server, model = map(os.path.abspath, sys.argv[1:3])
 clients, tokens, threads = map(int, sys.argv[3:6])
 PROMPT = 128
 rng = random.Random(1)
@@ -28,9 +30,11 @@ def end_with_parent():
 with socket.socket() as s:
     s.bind(("127.0.0.1", 0))
     port = s.getsockname()[1]
+folder = tempfile.TemporaryDirectory()  # it writes its log where it is started
 process = subprocess.Popen(
     [server, "-m", model, "-t", str(threads), "-np", str(clients), "-c", str(clients * (PROMPT + tokens + 64)), "--host",
-     "127.0.0.1", "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=end_with_parent)
+     "127.0.0.1", "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder.name,
+    preexec_fn=end_with_parent)
 
 
 def ask(path, body=None):

@@ -4,6 +4,7 @@
 
 #include "backend/backend.h"
 #include "base/clock.h"
+#include "base/panels.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,7 @@ static const struct {
 } kinds[] = {
     { "f32", TL_DTYPE_F32, TL_PRECISION_F32, TL_CEILING_F32 },
     { "bf16", TL_DTYPE_BF16, TL_PRECISION_BF16, TL_CEILING_BF16 },
+    { "int8", TL_DTYPE_Q8_0, TL_PRECISION_INT8, TL_CEILING_INT8 }, /* 8 bits, a scale for 32 numbers */
 };
 
 typedef struct product {
@@ -54,20 +56,38 @@ static void *block(size_t bytes)
     return p;
 }
 
+/* Number i: about 1, all different enough. */
+static float number(size_t i)
+{
+    return (float)((uint32_t)i * 2654435761u >> 16) / 65536 - 0.5f;
+}
+
+/* Panels of 32 rows, all as the first. */
+static int fill_panels(product *s, tl_dtype type, tl_err *err)
+{
+    const size_t K = (size_t)s->K, each = tl_panel_bytes(type, K), n = s->bytes / each * (size_t)s->copies;
+    float *x = malloc(TL_PANEL * K * sizeof *x);
+    if (!x) return tl_fail(err, TL_ENOMEM, "no memory for products of %d x %d", s->K, s->N);
+    for (size_t i = 0; i < TL_PANEL * K; i++) x[i] = number(i);
+    tl_panel_from_f32(type, s->weights, x, TL_PANEL, K);
+    for (size_t i = 1; i < n; i++) memcpy(s->weights + i * each, s->weights, each);
+    free(x);
+    return 0;
+}
+
 static int make_shape(product *s, tl_dtype type, tl_err *err)
 {
-    s->bytes = (size_t)s->N * (size_t)s->K * tl_dtype_size(type);
+    const size_t K = (size_t)s->K, N = (size_t)s->N;
+    s->bytes = tl_panels_known(type) ? tl_panels_bytes(type, N, K) : N * K * tl_dtype_size(type);
     s->copies = (int)(WEIGHTS / s->bytes) + 1;
     s->weights = block(s->bytes * (size_t)s->copies);
     if (!s->weights) return tl_fail(err, TL_ENOMEM, "no memory for products of %d x %d", s->K, s->N);
-    const size_t n = (size_t)s->K * (size_t)s->N * (size_t)s->copies;
-    for (size_t i = 0; i < n; i++) { /* numbers of about 1, all different enough */
-        float v = (float)((uint32_t)i * 2654435761u >> 16) / 65536 - 0.5f;
+    if (tl_panels_known(type)) return fill_panels(s, type, err);
+    for (size_t i = 0; i < N * K * (size_t)s->copies; i++)
         if (type == TL_DTYPE_BF16)
-            ((tl_bf16 *)(void *)s->weights)[i] = tl_f32_to_bf16(v);
+            ((tl_bf16 *)(void *)s->weights)[i] = tl_f32_to_bf16(number(i));
         else
-            ((float *)(void *)s->weights)[i] = v;
-    }
+            ((float *)(void *)s->weights)[i] = number(i);
     return 0;
 }
 

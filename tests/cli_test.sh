@@ -59,6 +59,20 @@ check "and nothing else" eval '! is_json "$work/bad"'
 
 # ---- the program and its commands ----
 
+# waits AS ENVIRONMENT...: what libgomp says of the turns that a waiting thread takes.
+waits() {
+    as=$1
+    shift
+    env "$@" OMP_DISPLAY_ENV=verbose "$tailor" tokenize --help >"$work/out" 2>"$work/said"
+    [ "$(sed -n "s/.*GOMP_SPINCOUNT = '\(.*\)'.*/\1/p" "$work/said" | tail -1)" = "$as" ]
+}
+if OMP_DISPLAY_ENV=verbose "$tailor" --help 2>&1 | grep -q GOMP_SPINCOUNT; then
+    check "threads wait briefly" waits 2000 -u OMP_WAIT_POLICY -u GOMP_SPINCOUNT
+    check "but as long as they are told" waits 77 GOMP_SPINCOUNT=77
+else
+    skip "threads wait briefly" "another OpenMP than libgomp"
+fi
+
 commands=$("$tailor" --help | awk '/^  [a-z]/ { print $1 }')
 check "there are commands" [ "$(echo "$commands" | wc -l)" -ge 8 ]
 for c in $commands; do
@@ -328,6 +342,18 @@ lines=$(for s in train validation test; do wc -l <tasks/triage/$s.jsonl; done | 
 check "and counts its examples" [ "$found" = "$lines" ]
 check "and its tokens with a base" \
     eval 'json inspect tasks/triage --model "$base" && grep -q longest_tokens "$work/out"'
+check "inspect tells what a quantized base takes" \
+    eval 'json inspect "$base" --quantize nf4 && grep -q "\"NF4\"" "$work/out" && grep -q "\"Q8_0\"" "$work/out"'
+check "and refuses to quantize a task" refused 2 "concerns a base" inspect tasks/triage --quantize q4_0
+check "a quantized base gives the same bits with one thread and two" \
+    eval 'works logits --model "$base" --quantize q4_k --precision int8 --threads 1 --tokens 5,6,7 --json &&
+        mv "$work/out" "$work/one" &&
+        works logits --model "$base" --quantize q4_k --precision int8 --threads 2 --tokens 5,6,7 --json &&
+        cmp -s "$work/out" "$work/one"'
+check "an unknown kind is refused" refused 2 "q3_k" logits --model "$base" --tokens 1 --quantize q3_k
+check "int8 wants a quantized base" refused 2 "has none" logits --model "$base" --tokens 1 --precision int8
+check "full fine-tuning of a quantized base is refused" refused 2 "cannot be trained" \
+    train tasks/triage --model "$base" --method full --quantize nf4 --output "$work/quantized"
 check "inspect --machine names the back ends" eval 'json inspect --machine && grep -q "\"ref\"" "$work/out"'
 check "the facts are the same in lines" eval 'works inspect "$base" && grep -Eq "^parameters +$parameters$" "$work/out"'
 check "inspect refuses what it does not know" refused 1 "understood are" inspect "$work/corpus.jsonl"

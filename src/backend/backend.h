@@ -5,8 +5,8 @@
  * avx2, avx512 or amx forces one) and named in the log.
  *
  * Shapes.  Activations are f32, row-major, over a ragged batch of tokens: [N, D].  Weights are [O, I], one row an
- * output, as they lie on disk, in f32 or bf16.  Letters: N tokens, D model width, H query heads, G key/value heads,
- * h head width, F hidden, V vocabulary, T positions.
+ * output: as they lie on disk, in f32 or bf16, or quantized, in panels (base/panels.h).  Letters: N tokens, D model
+ * width, H query heads, G key/value heads, h head width, F hidden, V vocabulary, T positions.
  *
  * Sums.  Every element is summed in an order fixed by the shapes alone: along the inner dimension in a product,
  * along the key position in attention, along the row index where rows are summed.  So the number of threads, the
@@ -27,6 +27,7 @@
 typedef enum tl_precision {
     TL_PRECISION_F32,  /* products of f32 by f32 */
     TL_PRECISION_BF16, /* both factors rounded to bf16 first, summed in f32 */
+    TL_PRECISION_INT8, /* y = x w^T with a quantized w in whole numbers, see tl_matrix; all else as BF16 */
 } tl_precision;
 
 /* What factors are stored in where they are stored for a product: keys and values. */
@@ -55,10 +56,26 @@ enum {
 int tl_stream_create(tl_stream *s, int threads, tl_precision precision, int max_positions, int max_head, tl_err *err);
 void tl_stream_free(tl_stream *s);
 
-/* A weight matrix as a kernel sees it. */
+/* A weight matrix as a kernel sees it.  A quantized one is read only: linear, linear_dx and embed know it.
+ *
+ * Under F32 and BF16 its numbers are widened to f32 (and rounded to bf16) and multiplied as any others are.  Under INT8
+ * linear rounds x too.  A row of x is cut into blocks of 32 along I, the last one filled up with zeros; a block with
+ * the largest magnitude a becomes
+ *
+ *     d_x = a / 127,   q_x = x (1 / d_x) to the nearest whole number, ties to even       (f32; all zero where d_x is
+ *                                                                                          below 2^-100)
+ * and with the weights' codes q, their zero z (128, 8, or 0) and scales of the block
+ *
+ *     t    = d_w * (sum of q_x (q - z))                      the sum is exact; one rounding
+ *     t    = t - (m_w) * (sum of q_x)                        Q4_K only: one rounding more (fma)
+ *     y   += d_x * t                                         block after block, one rounding each (fma)
+ *
+ * where d_w, m_w are Q4_K's d s and m t, exact in f32, and for NF4 q - z is 127 level[q] to the nearest whole number,
+ * d_w the block's scale / 127.  y starts as add and ends with the bias, as always.  So the bits are the same for every
+ * N, and on every back end. */
 typedef struct tl_matrix {
-    const void *data; /* borrowed: [rows, cols], row-major */
-    tl_dtype dtype;   /* f32 or bf16 */
+    const void *data; /* borrowed: [rows, cols], row-major; or panels */
+    tl_dtype dtype;   /* f32 or bf16; or what tl_panels_known knows */
 } tl_matrix;
 
 /* One of several products that read the same x [N, I]:
@@ -67,12 +84,20 @@ typedef struct tl_matrix {
  *
  * add is what the product is added to - y itself, or the residual stream - and starts each element's sum; the bias ends
  * it. */
+/* What an adapter adds, after the bias: of a product x w^T, [N,r] by [O,r]^T; of a gradient, [N,r] by [r,I]. */
+typedef struct tl_low_product {
+    const float *x; /* [N, r]; NULL: nothing is added */
+    const float *w;
+    int r;
+} tl_low_product;
+
 typedef struct tl_product {
     float *y; /* overlaps neither x nor another product's y */
     tl_matrix w;
     int O;
     const float *bias; /* [O]; NULL: none */
     const float *add;  /* [N, O]: y, or apart from it; NULL: none */
+    tl_low_product low;
 } tl_product;
 
 /* One of several products whose gradients to their common input are summed: dx[N,I] (+)= dy[N,O] w[O,I]. */
@@ -80,6 +105,7 @@ typedef struct tl_product_back {
     const float *dy; /* [N, O] */
     tl_matrix w;
     int O;
+    tl_low_product low;
 } tl_product_back;
 
 /* Key/value pages.  Positions come in pages of TL_PAGE; a page holds, for one layer, words of four bytes: f32s, or

@@ -233,6 +233,16 @@ static size_t times(int a, int b)
     return (size_t)a * (size_t)b;
 }
 
+/* What an adapter adds to rows of n numbers, in about a third of all trials: ranks on both sides of what is taken
+ * along. */
+static tl_low_product given_low(trial *t, int n, int salt)
+{
+    const int r = 1 + (t->z.N * 3 + t->z.O + t->z.I + salt) % 70;
+    if ((t->z.N + t->z.O + t->z.I + salt) % 3 > 0) return (tl_low_product){ NULL };
+    float *x = given(t, times(t->z.N, r)), *w = given(t, times(n, r));
+    return (tl_low_product){ x, w, r };
+}
+
 static void linear_row(trial *t)
 {
     int N = t->z.N, O = t->z.O, I = t->z.I;
@@ -242,6 +252,8 @@ static void linear_row(trial *t)
     float *z = fresh(t, times(N, O / 2), tol_sum(I), 1);
     tl_product p[2] = { { .y = y, .w = w, .O = O, .add = t->z.accumulate ? y : NULL, .bias = I & 1 ? bias : NULL },
                         { .y = z, .w = half, .O = O / 2, .add = residual, .bias = I & 2 ? bias : NULL } };
+    p[0].low = given_low(t, O, 0);
+    p[1].low = given_low(t, O / 2, 1);
     t->b->linear(t->s, p, O > 1 ? 2 : 1, x, N, I);
 }
 
@@ -251,7 +263,9 @@ static void linear_dx_row(trial *t)
     float *dy = given(t, times(N, O)), *other = given(t, times(N, O / 2));
     tl_matrix w = given_matrix(t, times(O, I)), half = given_matrix(t, times(O / 2, I));
     float *dx = t->z.accumulate ? grown(t, times(N, I), tol_sum(2 * O), 1) : fresh(t, times(N, I), tol_sum(2 * O), 1);
-    tl_product_back p[2] = { { dy, w, O }, { other, half, O / 2 } };
+    tl_product_back p[2] = { { .dy = dy, .w = w, .O = O }, { .dy = other, .w = half, .O = O / 2 } };
+    p[0].low = given_low(t, I, 0);
+    p[1].low = given_low(t, I, 1);
     t->b->linear_dx(t->s, dx, p, O > 1 ? 2 : 1, N, I, t->z.accumulate);
 }
 
@@ -800,32 +814,57 @@ static void same_bits(trial *t, const char *name, const float *found, const floa
     }
 }
 
+/* Rows from n on. */
+static tl_low_product low_from(tl_low_product low, int n)
+{
+    if (low.x) low.x += times(n, low.r);
+    return low;
+}
+
+/* Some rows of a product; apart: what the adapter adds in a product of its own. */
+static void linear_part(trial *t, tl_product p, const float *x, int m, bool apart)
+{
+    const tl_low_product low = p.low;
+    if (apart) p.low.x = NULL;
+    t->b->linear(t->s, &p, 1, x, m, t->z.I);
+    p = (tl_product){ .y = p.y, .w = { low.w, TL_DTYPE_F32 }, .O = p.O, .add = p.y };
+    if (apart && low.x) t->b->linear(t->s, &p, 1, low.x, m, low.r);
+}
+
 static void split_linear(trial *t)
 {
     int N = SPLIT_N, O = t->z.O, I = t->z.I;
-    float *x = given(t, times(N, I)), *dy = given(t, times(N, O));
+    float *x = given(t, times(N, I)), *dy = given(t, times(N, O)), *bias = given(t, (size_t)O);
     tl_matrix w = given_matrix(t, times(O, I));
     float *y = given(t, times(N, O)), *dx = given(t, times(N, I)),
           *part = given_bytes(t, times(N, O + I) * sizeof *part);
     float *y0 = given_bytes(t, times(N, O) * sizeof *y), *dx0 = given_bytes(t, times(N, I) * sizeof *dx);
+    const int r = O % 2 ? 7 : 16;
+    const tl_low_product low = { given(t, times(N, r)), given(t, times(O, r)), r };
+    const tl_low_product dlow = { given(t, times(N, r)), given(t, times(r, I)), r };
     memcpy(y0, y, times(N, O) * sizeof *y);
     memcpy(dx0, dx, times(N, I) * sizeof *dx);
-    tl_product whole = { .y = y, .w = w, .O = O, .add = t->z.accumulate ? y : NULL };
+    tl_product whole = { .y = y, .w = w, .O = O, .add = t->z.accumulate ? y : NULL, .bias = bias, .low = low };
+    tl_product_back back = { .dy = dy, .w = w, .O = O, .low = dlow };
     t->b->linear(t->s, &whole, 1, x, N, I);
-    t->b->linear_dx(t->s, dx, &(tl_product_back){ dy, w, O }, 1, N, I, t->z.accumulate);
+    t->b->linear_dx(t->s, dx, &back, 1, N, I, t->z.accumulate);
     for (int i = 0; i < SPLITS; i++) {
         memcpy(part, y0, times(N, O) * sizeof *y);
         for (int n = 0, m; n < N; n += m) {
             m = N - n < splits[i] ? N - n : splits[i];
-            float *at = part + times(n, O);
-            tl_product p = { .y = at, .w = w, .O = O, .add = t->z.accumulate ? at : NULL };
-            t->b->linear(t->s, &p, 1, x + times(n, I), m, I);
+            tl_product p = whole;
+            p.y = part + times(n, O);
+            p.add = t->z.accumulate ? p.y : NULL;
+            p.low = low_from(low, n);
+            linear_part(t, p, x + times(n, I), m, i % 2);
         }
         same_bits(t, "linear", part, y, times(N, O));
         memcpy(part, dx0, times(N, I) * sizeof *dx);
         for (int n = 0, m; n < N; n += m) {
             m = N - n < splits[i] ? N - n : splits[i];
-            tl_product_back p = { dy + times(n, O), w, O };
+            tl_product_back p = back;
+            p.dy = dy + times(n, O);
+            p.low = low_from(dlow, n);
             t->b->linear_dx(t->s, part + times(n, I), &p, 1, m, I, t->z.accumulate);
         }
         same_bits(t, "linear_dx", part, dx, times(N, I));

@@ -136,7 +136,7 @@ TEST(linear_and_bias_follow_their_formula_and_its_differences)
     tl_matrix w = { p.in32[1], TL_DTYPE_F32 };
     ref->linear(&s, &(tl_product){ .y = p.out32, .w = w, .O = p.O, .bias = p.in32[2] }, 1, p.in32[0], p.N, p.D);
     check_forward(&p);
-    ref->linear_dx(&s, p.back[0], &(tl_product_back){ p.c32, w, p.O }, 1, p.N, p.D, false);
+    ref->linear_dx(&s, p.back[0], &(tl_product_back){ .dy = p.c32, .w = w, .O = p.O }, 1, p.N, p.D, false);
     ref->linear_dw(&s, p.back[1], p.c32, p.in32[0], p.N, p.O, p.D, false);
     ref->bias_back(&s, p.back[2], p.c32, p.N, p.O);
     for (int k = 0; k < 3; k++) check_back(&p, k);

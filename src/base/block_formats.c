@@ -107,6 +107,16 @@ static void six_bits(int scale[8], int min[8], const byte *packed)
     }
 }
 
+void tl_q4_k_scales(const void *block, byte s[8], byte t[8])
+{
+    int scale[8], min[8];
+    six_bits(scale, min, (const byte *)block + 4);
+    for (int j = 0; j < 8; j++) {
+        s[j] = (byte)scale[j];
+        t[j] = (byte)min[j];
+    }
+}
+
 static void pack_six_bits(byte *packed, const int scale[8], const int min[8])
 {
     for (int j = 0; j < 4; j++) {

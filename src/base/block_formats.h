@@ -35,6 +35,9 @@ void tl_block_to_f32(tl_dtype t, float *out, const void *blocks, size_t n);
  * (above 65504 times the largest code) leaves an infinity, which tl_block_finite sees. */
 void tl_block_from_f32(tl_dtype t, void *blocks, const float *x, size_t n);
 
+/* The scales s and t of a Q4_K block's eight groups of 32 numbers. */
+void tl_q4_k_scales(const void *block, unsigned char s[8], unsigned char t[8]);
+
 /* No NaN and no infinity among the scales of n numbers of a readable type; then there is none among the numbers. */
 bool tl_block_finite(tl_dtype t, const void *blocks, size_t n);
 

@@ -77,7 +77,7 @@ static int run_compare(int argc, char **argv, tl_err *err)
     if (!o.output) return tl_fail(err, TL_EUSAGE, "tailor compare: --output DIR is wanted");
     if (o.seeds < 1 || o.timed < 0) return tl_fail(err, TL_EUSAGE, "--seeds must be 1 or more, --timed 0 or more");
     TL_TRY(parse_methods(methods, &c.n_methods, err));
-    TL_TRY(tl_flags_check_memory(methods, c.n_methods, err));
+    TL_TRY(tl_flags_check_methods(methods, c.n_methods, err));
     TL_TRY(tl_working_open(&w, p.items[0], err));
     command_line(command, sizeof command, argc, argv);
     c.methods = methods;

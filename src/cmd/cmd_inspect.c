@@ -11,13 +11,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+static tl_open_flags flags = { .precision = "f32" };
+
 static struct {
-    const char *model;
     bool json, machine;
 } o;
 
 static const tl_option rows[] = {
-    { "model", 's', &o.model, "BASE", "a base: to count a task's tokens with, or to hold an adapter against" },
+    { "model", 's', &flags.model, "BASE", "a base: to count a task's tokens with, or to hold an adapter against" },
+    { "quantize", 's', &flags.quantize, "KIND", "hold the base's matrices in q8_0, q4_0, q4_k or nf4" },
+    { "quantize-tables", 's', &flags.quantize_tables, "KIND", "likewise the token table and the head" },
     { "machine", 'b', &o.machine, NULL, "this machine in place of a PATH: back ends, threads, memory" },
     { "json", 'b', &o.json, NULL, "write one JSON object" },
     { 0 },
@@ -90,11 +93,11 @@ static int run_inspect(int argc, char **argv, tl_err *err)
         if (strcmp(argv[i], "--machine") == 0) paths = 0;
     TL_TRY(tl_options_parse(&tl_cmd_inspect, rows, argc, argv, paths, &p, err));
     if (p.help) return 0;
-    if (o.machine && o.model)
-        return tl_fail(err, TL_EUSAGE, "tailor inspect: --machine and --model do not go together");
-    if (o.model) TL_TRY(tl_base_find(&o.model, err));
+    if (o.machine && (flags.model || flags.quantize || flags.quantize_tables))
+        return tl_fail(err, TL_EUSAGE, "tailor inspect: --machine goes with no base");
+    if (flags.model) TL_TRY(tl_base_find(&flags.model, err));
     if (!o.machine) TL_TRY(tl_base_find(&p.items[0], err));
-    TL_TRY(o.machine ? tl_inspect_machine(&found, err) : tl_inspect(&found, p.items[0], o.model, err));
+    TL_TRY(o.machine ? tl_inspect_machine(&found, err) : tl_inspect(&found, p.items[0], &flags, err));
     int rc = print_facts(found, err);
     json_decref(found);
     return rc;

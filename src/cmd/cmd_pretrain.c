@@ -194,7 +194,8 @@ static int prepare(run *r, long *total, tl_err *err)
     if (o.batch_tokens < 1 || o.max_rows < 2 || o.tokens < 1)
         return tl_fail(err, TL_EUSAGE, "--tokens, --batch-tokens and --micro-batch must be positive");
     if (o.base) {
-        TL_TRY(tl_model_open(&r->model, o.base, err));
+        const tl_model_options wide = { TL_DTYPE_F32, TL_DTYPE_F32 };
+        TL_TRY(tl_model_open_as(&r->model, o.base, &wide, err));
         r->config = r->model->config;
     } else {
         TL_TRY(tl_json_load(&config, o.config, err));

@@ -15,18 +15,19 @@ enum {
     FAMILY_K = 8 /* where families are looked at one by one */
 };
 
+static tl_open_flags flags = { .model = "models/tailor-base", .precision = "f32" };
+
 static struct {
-    const char *model, *data, *precision;
+    const char *data;
     bool json;
-    int threads;
-} o = { .model = "models/tailor-base", .precision = "f32" };
+} o;
 
 static const tl_option rows[] = {
-    { "model", 's', &o.model, "BASE", "the base: a directory or a GGUF file" },
+    { "model", 's', &flags.model, "BASE", "the base: a directory or a GGUF file" },
     { "data", 's', &o.data, "FILE", "questions: JSON lines of tailor-generate probe" },
-    { "precision", 's', &o.precision, "KIND", "of products: f32 or bf16" },
+    TL_QUANTIZE_ROWS(flags),
     { "json", 'b', &o.json, NULL, "write JSON instead of tables" },
-    { "threads", 'i', &o.threads, "N", "0: all" },
+    { "threads", 'i', &flags.threads, "N", "0: all" },
     { 0 },
 };
 
@@ -56,18 +57,15 @@ static bool watch(void *context, int done, int n)
 
 static int prepare(run *r, tl_err *err)
 {
-    bool bf16 = strcmp(o.precision, "bf16") == 0;
-    if (!bf16 && strcmp(o.precision, "f32") != 0)
-        return tl_fail(err, TL_EUSAGE, "--precision '%s': f32 and bf16 are known", o.precision);
-    if (o.threads < 0) return tl_fail(err, TL_EUSAGE, "--threads %d: wanted 0 or more", o.threads);
+    tl_precision precision;
+    if (flags.threads < 0) return tl_fail(err, TL_EUSAGE, "--threads %d: wanted 0 or more", flags.threads);
     tl_engine_options how = tl_engine_defaults();
     how.max_rank = 0;
-    TL_TRY(tl_base_find(&o.model, err));
-    TL_TRY(tl_tokenizer_open(&r->tokenizer, o.model, err));
+    TL_TRY(tl_base_find(&flags.model, err));
+    TL_TRY(tl_tokenizer_open(&r->tokenizer, flags.model, err));
     TL_TRY(tl_probe_set_read(&r->probes, o.data, r->tokenizer, err));
-    TL_TRY(tl_model_open(&r->model, o.model, err));
-    TL_TRY(tl_stream_create(&r->stream, o.threads, bf16 ? TL_PRECISION_BF16 : TL_PRECISION_F32, r->model->config.T,
-                            r->model->config.h, err));
+    TL_TRY(tl_open_base(&r->model, &precision, &flags, err));
+    TL_TRY(tl_stream_create(&r->stream, flags.threads, precision, r->model->config.T, r->model->config.h, err));
     return tl_engine_create(&r->engine, r->model, &r->stream, &how, err);
 }
 
@@ -158,7 +156,7 @@ static void print_rows(const row *list, int n, bool held_out)
 
 static void print_tables(const run *r)
 {
-    printf("%s: %d questions of %s\n", o.model, r->probes->n, o.data);
+    printf("%s: %d questions of %s\n", flags.model, r->probes->n, o.data);
     print_rows(r->groups, r->n_groups, true);
     print_rows(r->groups, r->n_groups, false);
     print_rows(r->families, r->n_families, true);
@@ -202,9 +200,9 @@ static int print_json(const run *r, tl_err *err)
     tl_hash_hex(data, &hash);
     const tl_hash base = tl_model_hash(r->model);
     tl_hash_hex(model, &base);
-    json_t *all = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:o, s:o}", "model", o.model, "model_hash", model,
+    json_t *all = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:o, s:o}", "model", flags.model, "model_hash", model,
                             "data", o.data, "data_hash", data, "backend", r->model->backend->name, "precision",
-                            o.precision, "questions", r->probes->n, "settings", rows_json(r->groups, r->n_groups),
+                            flags.precision, "questions", r->probes->n, "settings", rows_json(r->groups, r->n_groups),
                             "families", rows_json(r->families, r->n_families));
     char *text = all ? tl_json_print(all, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : NULL;
     json_decref(all);

@@ -54,7 +54,7 @@ static int run_train(int argc, char **argv, tl_err *err)
     TL_TRY(tl_method_parse(&m, o.method, err));
     if (m.tuning == TL_TUNING_NONE)
         return tl_fail(err, TL_EUSAGE, "tailor train: %s trains nothing; tailor prompt makes its variant", m.name);
-    TL_TRY(tl_flags_check_memory(&m, 1, err));
+    TL_TRY(tl_flags_check_methods(&m, 1, err));
     TL_TRY(tl_working_open(&w, p.items[0], err));
     int rc = tl_method_run(&v, &m, &w.work, &tl_flags.o, (uint64_t)o.seed, &spent, err);
     if (rc == 0) rc = tl_variant_write(v, tl_flags.open.model, o.output, err);

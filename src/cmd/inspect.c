@@ -190,16 +190,50 @@ static void fact_metadata(facts *f, const tl_gguf *g)
     fact(f, "metadata", metadata);
 }
 
+/* ---- a base in memory ---- */
+
+typedef struct held {
+    size_t weights[TL_DTYPE_COUNT], bytes[TL_DTYPE_COUNT];
+} held;
+
+static int add_held(void *context, const char *name, tl_weight *w)
+{
+    (void)name;
+    held *h = context;
+    h->weights[w->dtype]++;
+    h->bytes[w->dtype] += tl_weight_bytes(w);
+    return 0;
+}
+
+/* How many weights of each type, and the bytes they take. */
+static void fact_held(facts *f, tl_model *m)
+{
+    held h = { { 0 }, { 0 } };
+    size_t all = 0;
+    json_t *types = json_object();
+    tl_model_each(m, add_held, &h);
+    for (int t = 0; t < TL_DTYPE_COUNT; t++) {
+        if (h.weights[t] == 0) continue;
+        all += h.bytes[t];
+        f->rc |= json_object_set_new(
+            types, tl_dtype_name((tl_dtype)t),
+            json_pack("{s:I, s:I}", "weights", (json_int_t)h.weights[t], "bytes", (json_int_t)h.bytes[t]));
+    }
+    fact_int(f, "bytes_in_memory", all);
+    fact(f, "in_memory", types);
+}
+
 /* What it can be used as; where it cannot, the sentence that says why. */
-static void fact_uses(facts *f, const char *path, const tl_gguf *g)
+static void fact_uses(facts *f, const char *path, const tl_gguf *g, const tl_model_options *options)
 {
     tl_err why = { 0 };
-    tl_config c;
-    tl_layout layout;
+    tl_model *m = NULL;
     tl_tokenizer *t = NULL;
-    bool base = tl_gguf_config(&c, &layout, g, &why) == 0;
-    fact(f, "config", base ? tl_config_json(&c) : json_null());
+    bool base = tl_model_open_as(&m, path, options, &why) == 0;
+    fact(f, "config", base ? tl_config_json(&m->config) : json_null());
     fact(f, "base_refused", base ? json_null() : json_string(why.text));
+    if (base) fact_held(f, m);
+    tl_model_free(m);
     bool any = tl_tokenizer_gguf_any(g), tokenizer = any && tl_tokenizer_open(&t, path, &why) == 0;
     fact(f, "tokenizer_size", tokenizer ? json_integer(tl_tokenizer_size(t)) : json_null());
     fact(f, "tokenizer_refused", tokenizer || !any ? json_null() : json_string(why.text));
@@ -207,27 +241,29 @@ static void fact_uses(facts *f, const char *path, const tl_gguf *g)
 }
 
 /* With a base the adapter is loaded over it: then everything is checked. */
-static int check_fits(const char *path, const char *model, tl_err *err)
+static int check_fits(const char *path, const tl_open_flags *f, tl_err *err)
 {
     tl_model *m = NULL;
     tl_adapter *a = NULL;
-    TL_TRY(tl_model_open(&m, model, err));
+    tl_precision precision;
+    TL_TRY(tl_open_base(&m, &precision, f, err));
     int rc = tl_adapter_load(&a, m, path, err);
     tl_adapter_release(a);
     tl_model_free(m);
     return rc;
 }
 
-/* model: of an adapter alone. */
-static int inspect_gguf(json_t **out, const char *path, const char *model, tl_err *err)
+/* A model in f is the base of a file that is an adapter. */
+static int inspect_gguf(json_t **out, const char *path, const tl_open_flags *of, const tl_model_options *options,
+                        tl_err *err)
 {
     tl_gguf *g = NULL;
-    if (model) TL_TRY(check_fits(path, model, err));
+    if (of->model) TL_TRY(check_fits(path, of, err));
     TL_TRY(tl_gguf_open(&g, path, err));
     facts f = facts_of("gguf");
-    if (model) fact(&f, "fits", json_string(model));
+    if (of->model) fact(&f, "fits", json_string(of->model));
     fact_int(&f, "version", (size_t)tl_gguf_version(g));
-    fact_uses(&f, path, g);
+    fact_uses(&f, path, g, options);
     fact_metadata(&f, g);
     fact_tensors(&f, &(tensors){ .g = g });
     tl_gguf_close(g);
@@ -250,10 +286,11 @@ static size_t lora_parameters(const tl_model *m)
     return n;
 }
 
-static int inspect_base(json_t **out, const char *path, tl_err *err)
+static int inspect_base(json_t **out, const char *path, const tl_open_flags *how, tl_err *err)
 {
     tl_safetensors *s = NULL;
-    tl_open_flags flags = { .model = path, .precision = "f32" };
+    tl_open_flags flags = *how;
+    flags.model = path;
     tl_opened o = { 0 };
     TL_TRY(tl_open(&o, &flags, err));
     int rc = tl_safetensors_open(&s, path, err);
@@ -264,6 +301,7 @@ static int inspect_base(json_t **out, const char *path, tl_err *err)
         fact_int(&f, "parameters", tl_model_parameters(o.model));
         fact_int(&f, "bytes", o.model->stored_bytes);
         fact(&f, "dtype", dtypes_of(&(tensors){ .s = s }));
+        fact_held(&f, o.model);
         const tl_hash hash = tl_model_hash(o.model);
         fact_hash(&f, "sha256", &hash);
         fact(&f, "tokenizer_size", o.tokenizer ? json_integer(tl_tokenizer_size(o.tokenizer)) : json_null());
@@ -347,13 +385,14 @@ static int adapter_facts(json_t **out, json_t *config, const char *config_path, 
     return facts_end(out, &f, path, err);
 }
 
-static int inspect_adapter(json_t **out, const char *path, const char *model, tl_err *err)
+static int inspect_adapter(json_t **out, const char *path, const tl_open_flags *f, tl_err *err)
 {
+    const char *model = f->model;
     char config_path[PATH_MAX], weights_path[PATH_MAX];
     json_t *config = NULL;
     tl_safetensors *s = NULL;
     TL_TRY(tl_path_join(config_path, sizeof config_path, path, "adapter_config.json", err));
-    if (model) TL_TRY(check_fits(path, model, err));
+    if (model) TL_TRY(check_fits(path, f, err));
     TL_TRY(tl_json_load(&config, config_path, err));
     bool mlx = !json_object_get(config, "peft_type") && json_is_object(json_object_get(config, "lora_parameters"));
     int rc = tl_path_join(weights_path, sizeof weights_path, path,
@@ -489,7 +528,24 @@ static bool looks_safetensors(const char *path)
     "and a "                                                                                                           \
     "GGUF file"
 
-int tl_inspect(json_t **out, const char *path, const char *model, tl_err *err)
+/* --quantize says in what a base is held; nothing else reads it. */
+static int check_quantize(const tl_open_flags *f, const char *path, bool base, tl_err *err)
+{
+    if (base || (!f->quantize && !f->quantize_tables)) return 0;
+    return tl_fail(err, TL_EUSAGE, "--quantize concerns a base, and %s is none", path);
+}
+
+static int inspect_plain_file(json_t **out, const char *path, bool gguf, const tl_open_flags *f, tl_err *err)
+{
+    tl_model_options options;
+    if (f->model && !gguf)
+        return tl_fail(err, TL_EUSAGE, "--model is read for tasks and adapters only, %s is a file", path);
+    TL_TRY(check_quantize(f, path, gguf, err));
+    TL_TRY(tl_model_options_parse(&options, f->quantize, f->quantize_tables, err));
+    return gguf ? inspect_gguf(out, path, f, &options, err) : inspect_file(out, path, err);
+}
+
+int tl_inspect(json_t **out, const char *path, const tl_open_flags *f, tl_err *err)
 {
     struct stat st;
     if (stat(path, &st) < 0)
@@ -501,16 +557,16 @@ int tl_inspect(json_t **out, const char *path, const char *model, tl_err *err)
         if (!S_ISREG(st.st_mode) || (!named && !gguf && !looks_safetensors(path)))
             return tl_fail(err, TL_EUNSUPPORTED, "%s: is %s; " UNDERSTOOD, path,
                            S_ISREG(st.st_mode) ? "a file of another kind" : "neither a directory nor a regular file");
-        if (gguf) return inspect_gguf(out, path, model, err);
-        if (model) return tl_fail(err, TL_EUSAGE, "--model is read for tasks and adapters only, %s is a file", path);
-        return inspect_file(out, path, err);
+        return inspect_plain_file(out, path, gguf, f, err);
     }
-    if (holds(path, "adapter_config.json")) return inspect_adapter(out, path, model, err);
-    if (holds(path, "task.yaml")) return inspect_task(out, path, model, err);
+    const bool adapter = holds(path, "adapter_config.json"), task = holds(path, "task.yaml");
+    TL_TRY(check_quantize(f, path, adapter ? f->model != NULL : !task, err));
+    if (adapter) return inspect_adapter(out, path, f, err);
+    if (task) return inspect_task(out, path, f->model, err);
     if (!holds(path, "config.json"))
         return tl_fail(err, TL_EUNSUPPORTED, "%s: a directory with none of the files known here; " UNDERSTOOD, path);
-    if (model) return tl_fail(err, TL_EUSAGE, "--model is read for tasks and adapters only, %s is a base", path);
-    return inspect_base(out, path, err);
+    if (f->model) return tl_fail(err, TL_EUSAGE, "--model is read for tasks and adapters only, %s is a base", path);
+    return inspect_base(out, path, f, err);
 }
 
 int tl_inspect_machine(json_t **out, tl_err *err)

@@ -1,5 +1,6 @@
 /* main.c - the program: find the subcommand, run it, turn a failure into one sentence and an exit code. */
 #include "base/interrupt.h"
+#include "base/spin.h"
 #include "cmd/options.h"
 
 #include <signal.h>
@@ -29,6 +30,7 @@ int main(int argc, char **argv)
         usage(stdout);
         return 0;
     }
+    tl_spin_briefly(argv);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file past its limit is a failed write, with its sentence */
     tl_interrupt_watch();

@@ -2,6 +2,7 @@
 #include "cmd/methods.h"
 
 #include "base/log.h"
+#include "base/panels.h"
 
 tl_method_flags tl_flags = { .open = { .model = "models/tailor-base", .precision = "f32" },
                              .schedule = "cosine",
@@ -41,14 +42,21 @@ static int check(tl_err *err)
     return 0;
 }
 
-int tl_flags_check_memory(const tl_method *methods, int n, tl_err *err)
+int tl_flags_check_methods(const tl_method *methods, int n, tl_err *err)
 {
-    const char *said = tl_flags.memory.weights ? "--weights"
-                       : tl_flags.memory.state ? "--optimizer-state"
-                                               : "--gradients";
-    if (!tl_flags.memory.weights && !tl_flags.memory.state && !tl_flags.memory.gradients) return 0;
-    for (int i = 0; i < n; i++)
-        if (methods[i].tuning == TL_TUNING_FULL) return 0;
+    const char *said = tl_flags.memory.weights     ? "--weights"
+                       : tl_flags.memory.state     ? "--optimizer-state"
+                       : tl_flags.memory.gradients ? "--gradients"
+                                                   : NULL;
+    tl_model_options held;
+    bool full = false;
+    for (int i = 0; i < n; i++) full = full || methods[i].tuning == TL_TUNING_FULL;
+    TL_TRY(tl_model_options_parse(&held, tl_flags.open.quantize, tl_flags.open.quantize_tables, err));
+    if (full && (tl_panels_known(held.layers) || tl_panels_known(held.tables)))
+        return tl_fail(err, TL_EUSAGE,
+                       "full fine-tuning trains every weight, and quantized ones cannot be trained: "
+                       "--quantize goes with adapters and prompts");
+    if (!said || full) return 0;
     return tl_fail(err, TL_EUSAGE, "%s concerns full fine-tuning, and none is asked for; an adapter is trained in f32",
                    said);
 }

@@ -19,8 +19,7 @@ extern tl_method_flags tl_flags;
 
 #define TL_WORK_ROWS                                                                                                   \
     { "model", 's', &tl_flags.open.model, "BASE", "the base: a directory or a GGUF file" },                            \
-        { "threads", 'i', &tl_flags.open.threads, "N", "0: all" },                                                     \
-        { "precision", 's', &tl_flags.open.precision, "KIND", "of products: f32 or bf16" },                            \
+        { "threads", 'i', &tl_flags.open.threads, "N", "0: all" }, TL_QUANTIZE_ROWS(tl_flags.open),                    \
     {                                                                                                                  \
         "quiet", 'b', &tl_flags.quiet, NULL, "say nothing but results and errors"                                      \
     }
@@ -63,9 +62,9 @@ typedef struct tl_working {
     tl_work work;
 } tl_working;
 
-/* The memory flags say something that only full fine-tuning obeys; none of methods is that: an error that names them.
- */
-int tl_flags_check_memory(const tl_method *methods, int n, tl_err *err);
+/* An error that names a flag which does not go with the methods asked for: what training holds where nothing is fully
+ * trained, a quantized base where something is. */
+int tl_flags_check_methods(const tl_method *methods, int n, tl_err *err);
 
 /* Open what tl_flags and the task's directory say, with all splits. */
 int tl_working_open(tl_working *out, const char *task_dir, tl_err *err);

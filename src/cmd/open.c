@@ -1,6 +1,7 @@
 /* open.c - the pieces in their order, and back. */
 #include "cmd/open.h"
 
+#include "base/panels.h"
 #include "io/atomic.h"
 #include "io/hub.h"
 #include "io/hub_cache.h"
@@ -13,15 +14,35 @@
 #include <string.h>
 #include <unistd.h>
 
-int tl_precision_parse(tl_precision *out, const char *word, tl_err *err)
+static int precision_parse(tl_precision *out, const char *word, tl_err *err)
 {
-    if (strcmp(word, "f32") == 0)
-        *out = TL_PRECISION_F32;
-    else if (strcmp(word, "bf16") == 0)
-        *out = TL_PRECISION_BF16;
-    else
-        return tl_fail(err, TL_EUSAGE, "--precision '%s': f32 and bf16 are known", word);
+    static const char *const words[] = { "f32", "bf16", "int8" };
+    for (int i = 0; i < 3; i++) {
+        if (strcmp(words[i], word) != 0) continue;
+        *out = (tl_precision)i;
+        return 0;
+    }
+    return tl_fail(err, TL_EUSAGE, "--precision '%s': f32, bf16 and int8 are known", word);
+}
+
+static int add_quantized(void *context, const char *name, tl_weight *w)
+{
+    (void)name;
+    *(bool *)context |= tl_panels_known(w->dtype);
     return 0;
+}
+
+int tl_open_base(tl_model **out, tl_precision *precision, const tl_open_flags *f, tl_err *err)
+{
+    tl_model_options options;
+    bool quantized = false;
+    TL_TRY(precision_parse(precision, f->precision, err));
+    TL_TRY(tl_model_options_parse(&options, f->quantize, f->quantize_tables, err));
+    TL_TRY(tl_model_open_as(out, f->model, &options, err));
+    tl_model_each(*out, add_quantized, &quantized);
+    if (*precision != TL_PRECISION_INT8 || quantized) return 0;
+    return tl_fail(err, TL_EUSAGE,
+                   "--precision int8 multiplies quantized matrices, and %s has none: --quantize makes them", f->model);
 }
 
 int tl_tokenizer_open_if_any(tl_tokenizer **out, const char *dir, tl_err *err)
@@ -97,10 +118,9 @@ static void add_stop(tl_opened *o, int id)
 static int open_all(tl_opened *o, tl_open_flags *f, tl_err *err)
 {
     tl_precision precision = TL_PRECISION_F32;
-    TL_TRY(tl_precision_parse(&precision, f->precision, err));
     if (f->threads < 0) return tl_fail(err, TL_EUSAGE, "--threads is %d, wanted 1 or more, or 0 for all", f->threads);
     TL_TRY(tl_base_find(&f->model, err));
-    TL_TRY(tl_model_open(&o->model, f->model, err));
+    TL_TRY(tl_open_base(&o->model, &precision, f, err));
     const tl_config *c = &o->model->config;
     TL_TRY(tl_tokenizer_open_if_any(&o->tokenizer, f->model, err));
     if (o->tokenizer && tl_tokenizer_size(o->tokenizer) > c->V)

@@ -17,14 +17,25 @@
 
 typedef struct tl_open_flags {
     const char *model, *adapter, *precision; /* adapter NULL: the base alone */
+    const char *quantize, *quantize_tables;  /* as tl_model_options_parse takes them */
     int threads;                             /* 0: all */
 } tl_open_flags;
 
-/* Their rows in a command's table. */
+/* Rows of a command's table: in what the base is held and multiplied. */
+#define TL_QUANTIZE_ROWS(f)                                                                                            \
+    { "precision", 's', &(f).precision, "KIND", "of products: f32, bf16, or int8 over a quantized base" },             \
+        { "quantize", 's', &(f).quantize, "KIND",                                                                      \
+          "hold the base's matrices in q8_0, q4_0, q4_k or nf4; none: widen those of a GGUF file" },                   \
+    {                                                                                                                  \
+        "quantize-tables", 's', &(f).quantize_tables, "KIND",                                                          \
+            "likewise the token table and the head; without it q8_0 where --quantize is given"                         \
+    }
+
+/* And all of them. */
 #define TL_OPEN_ROWS(f)                                                                                                \
     { "model", 's', &(f).model, "BASE", "the base: a directory or a GGUF file" },                                      \
         { "adapter", 's', &(f).adapter, "PATH", "an adapter over it: PEFT's or MLX's directory, or a GGUF file" },     \
-        { "precision", 's', &(f).precision, "KIND", "of products: f32 or bf16" },                                      \
+        TL_QUANTIZE_ROWS(f),                                                                                           \
     {                                                                                                                  \
         "threads", 'i', &(f).threads, "N", "0: all"                                                                    \
     }
@@ -54,8 +65,8 @@ int tl_opened_engine(tl_opened *o, int sequences, size_t tokens, tl_err *err);
 /* A zeroed struct is fine, and so is a second call. */
 void tl_close(tl_opened *o);
 
-/* "f32" or "bf16", as --precision takes it. */
-int tl_precision_parse(tl_precision *out, const char *word, tl_err *err);
+/* The base alone, held as the flags say, and the precision of its products. */
+int tl_open_base(tl_model **out, tl_precision *precision, const tl_open_flags *f, tl_err *err);
 
 /* The tokenizer in dir (a directory or GGUF file), or NULL where it holds none. */
 int tl_tokenizer_open_if_any(tl_tokenizer **out, const char *dir, tl_err *err);

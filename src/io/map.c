@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -61,6 +62,13 @@ const unsigned char *tl_map_bytes(const tl_map *m, size_t *size)
 void tl_map_rest(const tl_map *m)
 {
     if (m->bytes) madvise(m->bytes, m->size, MADV_DONTNEED);
+}
+
+void tl_map_rest_part(const void *bytes, size_t size)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = ((uintptr_t)bytes + page - 1) / page * page;
+    const uintptr_t to = ((uintptr_t)bytes + size) / page * page;
+    if (from < to) madvise((char *)bytes + (from - (uintptr_t)bytes), to - from, MADV_DONTNEED);
 }
 
 void tl_map_close(tl_map *m)

@@ -27,6 +27,9 @@ const unsigned char *tl_map_bytes(const tl_map *m, size_t *size);
 /* Give the pages back to the kernel until they are read again. */
 void tl_map_rest(const tl_map *m);
 
+/* The same of the whole pages among some bytes of any mapping. */
+void tl_map_rest_part(const void *bytes, size_t size);
+
 void tl_map_close(tl_map *m);
 
 #endif

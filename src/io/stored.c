@@ -7,6 +7,7 @@
 #include "io/stored.h"
 
 #include "base/block_formats.h"
+#include "io/map.h"
 
 #include <limits.h>
 #include <stdint.h>
@@ -68,18 +69,25 @@ static size_t pieces(const tl_stored *t)
     return (t->bytes + each - 1) / each;
 }
 
-static bool piece_finite(const tl_stored *t, size_t piece)
+static bool numbers_finite(const tl_stored *t, const char *x, size_t bytes)
 {
-    size_t each = piece_bytes(t->dtype), at = piece * each, bytes = t->bytes - at < each ? t->bytes - at : each;
-    const char *x = (const char *)t->data + at;
-    fetch(x, bytes);
     if (t->dtype == TL_DTYPE_F32) return finite_32((const uint32_t *)x, bytes / 4);
     if (t->dtype == TL_DTYPE_BF16) return finite_16((const uint16_t *)x, bytes / 2, 0x7f80);
     if (t->dtype == TL_DTYPE_F16) return finite_16((const uint16_t *)x, bytes / 2, 0x7c00);
     return tl_block_finite(t->dtype, x, bytes / grain(t->dtype) * tl_dtype_block(t->dtype));
 }
 
-int tl_stored_not_finite(const tl_stored *const *list, int n)
+static bool piece_finite(const tl_stored *t, size_t piece, bool rest)
+{
+    size_t each = piece_bytes(t->dtype), at = piece * each, bytes = t->bytes - at < each ? t->bytes - at : each;
+    const char *x = (const char *)t->data + at;
+    fetch(x, bytes);
+    bool finite = numbers_finite(t, x, bytes);
+    if (rest) tl_map_rest_part(x, bytes);
+    return finite;
+}
+
+int tl_stored_not_finite(const tl_stored *const *list, int n, bool rest)
 {
     int bad = INT_MAX;
 #pragma omp parallel reduction(min : bad)
@@ -87,12 +95,12 @@ int tl_stored_not_finite(const tl_stored *const *list, int n)
         size_t all = pieces(list[i]);
 #pragma omp for schedule(dynamic) nowait
         for (size_t k = 0; k < all; k++)
-            if (bad > i && !piece_finite(list[i], k)) bad = i;
+            if (bad > i && !piece_finite(list[i], k, rest)) bad = i;
     }
     return bad == INT_MAX ? -1 : bad;
 }
 
 bool tl_stored_finite(const tl_stored *t)
 {
-    return tl_stored_not_finite(&t, 1) < 0;
+    return tl_stored_not_finite(&t, 1, false) < 0;
 }

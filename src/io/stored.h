@@ -21,8 +21,9 @@ typedef struct tl_stored {
 } tl_stored;
 
 /* The first of n tensors that holds NaN or infinity, or -1.  They are in F32, F16, BF16 or readable blocks
- * (block_formats.h); all threads read them together. */
-int tl_stored_not_finite(const tl_stored *const *list, int n);
+ * (block_formats.h); all threads read them together.  With rest, each piece's pages are given back once it is read:
+ * for tensors in a mapped file that are not used as they lie. */
+int tl_stored_not_finite(const tl_stored *const *list, int n, bool rest);
 
 /* That of a single tensor: it holds neither. */
 bool tl_stored_finite(const tl_stored *t);

@@ -65,12 +65,12 @@ TEST(of_several_tensors_the_first_is_named_and_empty_ones_hold_nothing)
         if (i % 5 == 0) t[i].dims[0] = t[i].bytes = 0;
         list[i] = &t[i];
     }
-    CHECK_INT(tl_stored_not_finite(list, TENSORS), -1);
-    CHECK_INT(tl_stored_not_finite(list, 0), -1);
+    CHECK_INT(tl_stored_not_finite(list, TENSORS, false), -1);
+    CHECK_INT(tl_stored_not_finite(list, 0, false), -1);
     for (int i = TENSORS - 1; i > 0; i--) {
         numbers[i][999] = NAN;
         int first = i % 5 ? i : i + 1;
-        CHECK_INT(tl_stored_not_finite(list, TENSORS), first < TENSORS ? first : -1);
+        CHECK_INT(tl_stored_not_finite(list, TENSORS, false), first < TENSORS ? first : -1);
     }
 }
 

@@ -110,7 +110,11 @@ static int tune(tl_variant *v, const tl_method *m, const tl_work *w, const tl_me
         TL_TRY(tl_adapter_create(&v->adapter, w->base, &a, err));
         return tl_tune(w->base, v->adapter, w, &own, m->name, o->lora_lr, group, seed, spent, err);
     }
-    TL_TRY(tl_model_open(&v->weights, w->base_dir, err));
+    /* Blocks of a GGUF file that nobody asked for are widened; what --quantize made, unfreezing refuses. */
+    tl_model_options held = w->base->options;
+    if (held.layers == TL_DTYPE_COUNT) held.layers = TL_DTYPE_F32;
+    if (held.tables == TL_DTYPE_COUNT) held.tables = TL_DTYPE_F32;
+    TL_TRY(tl_model_open_as(&v->weights, w->base_dir, &held, err));
     tl_unfreeze how = tl_memory_unfreeze(&o->memory);
     tl_model_rest(w->base); /* not used until the variant is measured against it */
     TL_TRY(tl_model_unfreeze_as(v->weights, &how, err));

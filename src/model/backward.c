@@ -68,27 +68,23 @@ static void linear_back_x(const tl_model *m, tl_stream *s, int N, const tl_adapt
     const tl_weight *w = &m->layers[layer].linear[first];
     tl_product_back p[TL_LINEARS];
     for (int i = 0; i < n; i++) {
-        adapted a = adapted_of(m, adapter, layer, first + i);
-        const float *d = dy[i];
-        if (a.gain) {
-            float *scaled = scaled_of(acts, w, i, N);
-            be->gain(s, scaled, d, a.gain, NULL, NULL, N, w[i].rows);
-            d = scaled;
-        }
-        p[i] = (tl_product_back){ d, tl_weight_matrix(&w[i]), w[i].rows };
-    }
-    if (dx) be->linear_dx(s, dx, p, n, N, w->cols, false);
-    for (int i = 0; i < n; i++) {
+        p[i] = (tl_product_back){ .dy = dy[i], .w = tl_weight_matrix(&w[i]), .O = w[i].rows };
         adapted a = adapted_of(m, adapter, layer, first + i);
         if (!a.lora) continue;
+        if (a.gain) {
+            float *scaled = scaled_of(acts, w, i, N);
+            be->gain(s, scaled, dy[i], a.gain, NULL, NULL, N, w[i].rows);
+            p[i].dy = scaled;
+        }
         float *dlow = acts->dlow[a.module];
-        tl_matrix b = { (const float *)a.lora->b.data + a.b_at, TL_DTYPE_F32 };
-        be->linear_dx(s, dlow, &(tl_product_back){ p[i].dy, b, w[i].rows }, 1, N, a.lora->r, !a.first);
+        tl_product_back up = { .dy = p[i].dy, .O = w[i].rows };
+        up.w = (tl_matrix){ (const float *)a.lora->b.data + a.b_at, TL_DTYPE_F32 };
+        be->linear_dx(s, dlow, &up, 1, N, a.lora->r, !a.first);
         if (!a.last) continue; /* the module's products gather in dlow */
         be->scale(s, dlow, a.lora->scale, (size_t)N * (size_t)a.lora->r);
-        tl_product_back down = { dlow, tl_weight_matrix(&a.lora->a), a.lora->r };
-        if (dx) be->linear_dx(s, dx, &down, 1, N, w->cols, true);
+        p[i].low = (tl_low_product){ dlow, tl_weight_f32(&a.lora->a), a.lora->r };
     }
+    if (dx) be->linear_dx(s, dx, p, n, N, w->cols, false);
 }
 
 static void dw(const tl_model *m, tl_stream *s, const tl_gradients *g, const tl_weight *w, size_t at, const float *dy,

@@ -178,10 +178,11 @@ void tl_experts_back(const tl_model *m, tl_stream *s, const tl_expert_acts *a, i
             a->dw[rows[i]] = dot;
             for (int j = 0; j < D; j++) d[j] *= a->w[rows[i]]; /* the gradient to y */
         }
-        be->linear_dx(s, a->hidden, &(tl_product_back){ a->x, tl_weight_matrix(&expert->down), D }, 1, n, c->F, false);
+        be->linear_dx(s, a->hidden, &(tl_product_back){ .dy = a->x, .w = tl_weight_matrix(&expert->down), .O = D }, 1,
+                      n, c->F, false);
         be->swiglu_back(s, a->hidden, a->gate, a->up, a->hidden, a->gate, a->up, (size_t)n * (size_t)c->F);
-        const tl_product_back p[] = { { a->gate, tl_weight_matrix(&expert->gate), c->F },
-                                      { a->up, tl_weight_matrix(&expert->up), c->F } };
+        const tl_product_back p[] = { { .dy = a->gate, .w = tl_weight_matrix(&expert->gate), .O = c->F },
+                                      { .dy = a->up, .w = tl_weight_matrix(&expert->up), .O = c->F } };
         be->linear_dx(s, a->y, p, 2, n, D, false);
         scatter(s, dx, a->y, rows, NULL, n, K, D);
     }
@@ -189,6 +190,6 @@ void tl_experts_back(const tl_model *m, tl_stream *s, const tl_expert_acts *a, i
     for (int n = 0; n < N; n++) route_back(c, a, n);
     tl_stream exact = *s;
     exact.precision = TL_PRECISION_F32;
-    tl_product_back router = { a->dp, tl_weight_matrix(&m->layers[layer].router), c->E };
+    tl_product_back router = { .dy = a->dp, .w = tl_weight_matrix(&m->layers[layer].router), .O = c->E };
     be->linear_dx(&exact, dx, &router, 1, N, D, true);
 }

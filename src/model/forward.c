@@ -267,31 +267,37 @@ static bool has_gains(const tl_adapter *a, int layer, int first, int n)
     return false;
 }
 
-/* What each run's adapter adds to y = x W^T of layer's product j. */
-static void adapt(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_acts *acts, int layer, int j, float *y,
-                  const float *x)
+/* What a run's adapter adds to y = x W^T of layer's product j; x: the run's first row.  x NULL in it: nothing. */
+static tl_low_product low_of(const tl_model *m, tl_stream *s, const tl_run *run, const tl_acts *acts, int layer, int j,
+                             const float *x)
 {
     const tl_backend *be = m->backend;
-    const tl_layer_acts *a = &acts->layers[layer];
-    const tl_weight *w = &m->layers[layer].linear[j];
     bool first, last;
-    int module = tl_model_module(m, j, &first, &last);
-    for (int i = 0; i < b->n_segments;) {
+    int module = tl_model_module(m, j, &first, &last), row_of_b;
+    const tl_lora *lora = run->adapter ? tl_adapter_of(run->adapter, layer, j, &row_of_b) : NULL;
+    if (!lora || lora->r == 0) return (tl_low_product){ NULL };
+    /* runs may differ in r */
+    float *low = acts->layers[layer].low[module] + (size_t)run->row * (size_t)acts->size.max_rank;
+    if (first) { /* the products of a module share scale * x A^T */
+        tl_product down = { .y = low, .w = tl_weight_matrix(&lora->a), .O = lora->r };
+        be->linear(s, &down, 1, x, run->rows, m->layers[layer].linear[j].cols);
+        be->scale(s, low, lora->scale, (size_t)run->rows * (size_t)lora->r);
+    }
+    return (tl_low_product){ low, (const float *)lora->b.data + (size_t)row_of_b * (size_t)lora->r, lora->r };
+}
+
+/* What the adapter of each of several runs, of segments from .. to - 1, adds to y. */
+static void adapt(const tl_model *m, tl_stream *s, const tl_batch *b, int from, int to, const tl_acts *acts, int layer,
+                  int j, float *y, const float *x)
+{
+    const tl_weight *w = &m->layers[layer].linear[j];
+    for (int i = from; i < to;) {
         tl_run run = tl_batch_run(b, i);
         i = run.next;
-        int row_of_b;
-        const tl_lora *lora = run.adapter ? tl_adapter_of(run.adapter, layer, j, &row_of_b) : NULL;
-        if (!lora || lora->r == 0) continue;
-        size_t row = (size_t)run.row;
-        float *low = a->low[module] + row * (size_t)acts->size.max_rank; /* runs may differ in r */
-        if (first) { /* the products of a module share scale * x A^T */
-            tl_product down = { .y = low, .w = tl_weight_matrix(&lora->a), .O = lora->r };
-            be->linear(s, &down, 1, x + row * (size_t)w->cols, run.rows, w->cols);
-            be->scale(s, low, lora->scale, (size_t)run.rows * (size_t)lora->r);
-        }
-        float *out = y + row * (size_t)w->rows;
-        tl_matrix part = { (const float *)lora->b.data + (size_t)row_of_b * (size_t)lora->r, TL_DTYPE_F32 };
-        be->linear(s, &(tl_product){ .y = out, .w = part, .O = w->rows, .add = out }, 1, low, run.rows, lora->r);
+        tl_low_product low = low_of(m, s, &run, acts, layer, j, x + (size_t)run.row * (size_t)w->cols);
+        float *out = y + (size_t)run.row * (size_t)w->rows;
+        tl_product part = { .y = out, .w = { low.w, TL_DTYPE_F32 }, .O = w->rows, .add = out };
+        if (low.x) m->backend->linear(s, &part, 1, low.x, run.rows, low.r);
     }
 }
 
@@ -312,7 +318,8 @@ static tl_run span_of(const tl_batch *b, int from, int layer, int first, int n)
 }
 
 /* y[i] = x W^T + b for the layer's n products from the first on, which share their input; add starts the sums (NULL:
- * nothing).  Where gains multiply the sum, bias and add wait until they have. */
+ * nothing).  Where all rows of a span have the same adapter it goes along with the products; the sums are the same
+ * either way.  Where gains multiply the sum, bias and add wait until they have. */
 static void linear(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_acts *acts, int layer, int first, int n,
                    float *const *y, const float *x, const float *add)
 {
@@ -320,31 +327,27 @@ static void linear(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_
     const tl_weight *w = &m->layers[layer].linear[first], *bias = &m->layers[layer].bias[first];
     for (int at = 0; at < b->n_segments;) {
         tl_product p[TL_LINEARS];
-        tl_run span = span_of(b, at, layer, first, n);
-        size_t row = (size_t)span.row;
+        const tl_run span = span_of(b, at, layer, first, n), run = tl_batch_run(b, at);
+        const bool one = run.next == span.next;
+        const float *rows = x + (size_t)span.row * (size_t)w->cols;
         for (int i = 0; i < n; i++) {
-            bool waits = gains(span.adapter, layer, first + i) != NULL;
-            size_t from = row * (size_t)w[i].rows;
+            bool waits = one && gains(run.adapter, layer, first + i);
+            size_t from = (size_t)span.row * (size_t)w[i].rows;
             p[i] = (tl_product){ .y = y[i] + from,
                                  .w = tl_weight_matrix(&w[i]),
                                  .O = w[i].rows,
                                  .bias = waits ? NULL : tl_weight_f32(&bias[i]),
                                  .add = add && !waits ? add + from : NULL };
+            if (one) p[i].low = low_of(m, s, &run, acts, layer, first + i, rows);
         }
-        be->linear(s, p, n, x + row * (size_t)w->cols, span.rows, w->cols);
-        at = span.next;
-    }
-    for (int i = 0; b->adapters && i < n; i++) adapt(m, s, b, acts, layer, first + i, y[i], x);
-    for (int at = 0; b->adapters && at < b->n_segments;) {
-        tl_run run = tl_batch_run(b, at);
-        for (int i = 0; i < n; i++) {
+        be->linear(s, p, n, rows, span.rows, w->cols);
+        for (int i = 0; !one && i < n; i++) adapt(m, s, b, at, span.next, acts, layer, first + i, y[i], x);
+        for (int i = 0; one && i < n; i++) {
             const float *g = gains(run.adapter, layer, first + i);
-            size_t from = (size_t)run.row * (size_t)w[i].rows;
-            if (g)
-                be->gain(s, y[i] + from, y[i] + from, g, tl_weight_f32(&bias[i]), add ? add + from : NULL, run.rows,
-                         w[i].rows);
+            const float *start = add ? add + (size_t)span.row * (size_t)w[i].rows : NULL;
+            if (g) be->gain(s, p[i].y, p[i].y, g, tl_weight_f32(&bias[i]), start, span.rows, w[i].rows);
         }
-        at = run.next;
+        at = span.next;
     }
 }
 

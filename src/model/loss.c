@@ -50,7 +50,7 @@ double tl_loss(const tl_model *m, tl_stream *s, const tl_batch *b, tl_acts *acts
                           m->config.logit_cap);
         for (int i = 0; i < n; i++) loss += acts->losses[i];
         if (!g) continue;
-        tl_product_back back = { acts->logits, tl_weight_matrix(&m->head), V };
+        tl_product_back back = { .dy = acts->logits, .w = tl_weight_matrix(&m->head), .O = V };
         be->linear_dx(s, acts->dgathered, &back, 1, n, (int)D, false);
         if (tl_scales(divisor)) be->scale(s, acts->dgathered, 1 / divisor, (size_t)n * D);
         for (int i = 0; i < n; i++)

@@ -1,5 +1,6 @@
 /* model.c - a base in memory: made, walked, unfrozen, counted, freed.  Reading one from disk is model_open.c, writing
  * one model_write.c. */
+#include "base/panels.h"
 #include "base/size.h"
 #include "model/init.h"
 #include "model/model_memory.h"
@@ -239,9 +240,19 @@ static int make_trained(tl_model *m, const tl_unfreeze *how, tl_err *err)
     return 0;
 }
 
+static int refuse_quantized(void *context, const char *name, tl_weight *w)
+{
+    if (!tl_panels_known(w->dtype)) return 0;
+    return tl_fail(context, TL_EUNSUPPORTED,
+                   "full fine-tuning wants weights in f32 or bf16, and %s of this base is quantized (%s): open it with "
+                   "--quantize none, or train an adapter over it",
+                   name, tl_dtype_name(w->dtype));
+}
+
 int tl_model_unfreeze_as(tl_model *m, const tl_unfreeze *how, tl_err *err)
 {
     if (tl_model_unfrozen_as(m, how)) return 0;
+    TL_TRY(tl_model_each_row(m, refuse_quantized, err));
     TL_TRY(make_trained(m, how, err));
     tl_safetensors_close(m->memory->file);
     tl_gguf_close(m->memory->gguf);

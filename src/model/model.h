@@ -8,6 +8,12 @@
  * Weights are used where they lie: f32 and bf16 straight from the mapped file; f16, blocks and the transposed matrices
  * of GPT-2 as f32 copies.  A model that nobody unfreezes is read-only and shared by any number of engines and threads.
  *
+ * Quantized matrices.  Blocks that the kernels know (Q8_0, Q4_0, Q4_K of a GGUF file) and what tl_model_options asks
+ * for lie in panels (base/panels.h), which the model owns; the pages of the file they were made of are given back one
+ * tensor after the other.  Norms, biases and learned positions are never quantized.  Such a base is frozen: it can be
+ * run and carry adapters, unfreezing refuses it.  Its hash is that of the panels, so an adapter belongs to the base as
+ * it was quantized.  Written to disk (tl_model_write) it is widened.
+ *
  * What is trained is data: a weight with grad != NULL is trained.  Nothing else tells full fine-tuning, adapter
  * tuning and inference apart below this line. */
 #ifndef TL_MODEL_MODEL_H
@@ -24,7 +30,7 @@
 
 typedef struct tl_weight {
     const void *data; /* NULL: this architecture has no such weight */
-    tl_dtype dtype;   /* f32 or bf16 */
+    tl_dtype dtype;   /* f32 or bf16; a matrix may be quantized (tl_panels_known) */
     int rows, cols;   /* a vector has rows 1 */
     float *grad;      /* NULL: frozen */
     bool shared;      /* grad is a buffer for several weights in turn: it holds the latest one's */
@@ -68,6 +74,12 @@ typedef struct tl_layer {
     tl_expert *experts;            /* borrowed from the model: E, or NULL */
 } tl_layer;
 
+/* In what matrices are held.  TL_DTYPE_COUNT: as they are stored. */
+typedef struct tl_model_options {
+    tl_dtype layers; /* the layers' products: Q8_0, Q4_0, Q4_K, NF4; or F32: every block is widened */
+    tl_dtype tables; /* the token table and the head, likewise */
+} tl_model_options;
+
 typedef struct tl_model {
     tl_config config;
     tl_weight tokens;          /* [V, D] */
@@ -80,11 +92,29 @@ typedef struct tl_model {
     tl_rope_table rope, local; /* owned, rotary positions only; local: of layers with a window */
     bool named;          /* the weights do not change: the base has a hash, and what was computed with it can be kept */
     size_t stored_bytes; /* of the tensors in the weight files */
+    tl_model_options options;       /* as it was opened */
     struct tl_model_memory *memory; /* owned: mapping and copies (model.c) */
 } tl_model;
 
 /* Read the base at path: a directory (config.json, safetensors) or a GGUF file (model_gguf.c). */
 int tl_model_open(tl_model **out, const char *path, tl_err *err);
+
+/* All as stored. */
+tl_model_options tl_model_defaults(void);
+
+/* What --quantize and --quantize-tables say: "q8_0", "q4_0", "q4_k", "nf4" or "none"; either may be NULL.  Tables
+ * follow the layers in q8_0 where nothing is said of them: the head is the product whose errors nothing after it evens
+ * out. */
+int tl_model_options_parse(tl_model_options *out, const char *layers, const char *tables, tl_err *err);
+
+/* As tl_model_open.  Q4_K wants rows of 256 numbers: matrices of others become Q4_0. */
+int tl_model_open_as(tl_model **out, const char *path, const tl_model_options *options, tl_err *err);
+
+/* Row `row` of a matrix, whatever its type, as f32: cols numbers. */
+void tl_weight_widen_row(const tl_weight *w, int row, float *out);
+
+/* Bytes that its numbers take in memory. */
+size_t tl_weight_bytes(const tl_weight *w);
 
 /* A model of this config with fresh weights from seed: matrices normal with deviation 0.02 (those that write into the
  * residual stream divided by sqrt(2L)), norms one, biases zero; already unfrozen, in f32. */
@@ -130,7 +160,8 @@ size_t tl_model_unfreeze_bytes(const tl_model *m, const tl_unfreeze *how);
  * names and layouts of the family. */
 int tl_model_write(const tl_model *m, const char *dir, tl_dtype dtype, tl_err *err);
 
-/* The same with every weight in the type it has in memory: nothing is rounded and hardly anything copied. */
+/* The same with every weight in the type it has in memory (a quantized one widened to f32): nothing is rounded and
+ * hardly anything copied. */
 int tl_model_write_as_it_is(const tl_model *m, const char *dir, tl_err *err);
 
 /* Walk every weight: visit gets the Hugging Face-like name of ours ("layers.0.q.weight") and the weight; stops at the

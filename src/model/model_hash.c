@@ -69,8 +69,7 @@ tl_hash tl_model_hash(const tl_model *m)
 #pragma omp parallel for schedule(dynamic)
         for (size_t i = 0; i < d->n; i++) {
             const tl_weight *w = d->weights[i];
-            size_t bytes = (size_t)w->rows * tl_dtype_row_bytes(w->dtype, (size_t)w->cols);
-            d->heads[i] = tl_hash_chain(&d->heads[i], w->data, bytes);
+            d->heads[i] = tl_hash_chain(&d->heads[i], w->data, tl_weight_bytes(w));
         }
         d->hash = tl_hash_chain(&d->config, d->heads, d->n * sizeof *d->heads);
         d->known = true;

@@ -42,9 +42,6 @@ void tl_model_tie(tl_model *m);
 /* A model with layers of its own whose weights are those of m, which must outlive it.  It has no hash. */
 int tl_model_share(tl_model **out, const tl_model *m, tl_err *err);
 
-/* Row `row` of a matrix, whatever its type, as f32: cols numbers. */
-void tl_weight_widen_row(const tl_weight *w, int row, float *out);
-
 /* A name from a family's table, the layer and the expert put in where it has places; cut where it does not fit. */
 void tl_name_print(char *out, size_t size, const char *pattern, int layer, int expert);
 

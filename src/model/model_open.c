@@ -3,15 +3,18 @@
  * A table of names says which stored tensors there must be: the family's for a directory, that of model_gguf.c for a
  * GGUF file.  Each is checked (shape, type, finite numbers) and used where it lies if the kernels can: matrices in f32
  * and bf16, vectors in f32.  The rest is copied as f32: f16, blocks, bf16 vectors, and matrices stored [I, O]. Matrices
- * whose rows stand in another order are copied in their own type.  The table is walked twice, first to measure the
- * copies, then to make them.
+ * whose rows stand in another order are copied in their own type.  Quantized matrices are made into panels
+ * (model_quantize.c), and what they were made of is given back to the kernel at once.  The table is walked twice, first
+ * to measure the copies, then to make them.
  *
  * A tensor that is missing is an error, and so is one that nobody asked for: weights left lying there would silently
  * make another model than the one that was saved. */
 #include "base/block_formats.h"
-#include "io/json.h"
+#include "base/panels.h"
+#include "io/map.h"
 #include "model/model_gguf.h"
 #include "model/model_memory.h"
+#include "model/model_quantize.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -20,13 +23,16 @@
 
 typedef struct loader {
     tl_model *m;
-    const char *dir;           /* or the GGUF file */
-    const char *settings;      /* what the shapes are held against, for errors: "config.json", "its metadata" */
-    tl_layout layout;          /* which tensors there must be */
-    tl_safetensors *file;      /* borrowed from the model; NULL for a GGUF file */
-    tl_gguf *gguf;             /* likewise; NULL for a directory */
-    tl_arena *copies;          /* measuring, or the real one, or NULL where nothing is copied */
-    bool measuring;            /* this is the first walk */
+    tl_model_options options;
+    const char *dir;      /* or the GGUF file */
+    const char *settings; /* what the shapes are held against, for errors: "config.json", "its metadata" */
+    tl_layout layout;     /* which tensors there must be */
+    tl_safetensors *file; /* borrowed from the model; NULL for a GGUF file */
+    tl_gguf *gguf;        /* likewise; NULL for a directory */
+    tl_arena *copies;     /* measuring, or the real one, or NULL where nothing is copied */
+    bool measuring;       /* this is the first walk */
+    float *scratch;       /* owned: for rows on their way into panels */
+    size_t scratch_floats;
     const tl_stored **claimed; /* owned: tensors that found their place */
     size_t n_claimed;
 } loader;
@@ -107,18 +113,14 @@ static void transpose(float *y, const tl_stored *t, size_t start, size_t O, size
     }
 }
 
-/* Whether products are computed straight from blocks of that type, so that they are used where they lie. */
-static bool keep_quantized(tl_dtype dtype)
+/* The type that a weight has in memory. */
+static tl_dtype type_in_memory(const loader *l, const tl_stored *t, const tl_weight *w, bool vector)
 {
-    (void)dtype;
-    return false;
-}
-
-/* The type that a stored tensor has in memory. */
-static tl_dtype type_in_memory(const tl_stored *t, bool vector)
-{
-    bool as_is = t->dtype == TL_DTYPE_F32 || (t->dtype == TL_DTYPE_BF16 && !vector);
-    return as_is || (tl_block_readable(t->dtype) && keep_quantized(t->dtype)) ? t->dtype : TL_DTYPE_F32;
+    const tl_model *m = l->m;
+    if (vector) return TL_DTYPE_F32;
+    if (w == &m->positions) return tl_quantized_type(t->dtype, TL_DTYPE_F32, (size_t)w->cols);
+    const bool table = w == &m->tokens || w == &m->head;
+    return tl_quantized_type(t->dtype, table ? m->options.tables : m->options.layers, (size_t)w->cols);
 }
 
 /* Where the rows of a weight stand in its tensor. */
@@ -128,8 +130,9 @@ typedef struct row_order {
     const tl_name *by_heads; /* or NULL */
 } row_order;
 
-static size_t stored_row(const row_order *r, size_t o)
+static size_t stored_row(const void *order, size_t o)
 {
+    const row_order *r = order;
     size_t h = (size_t)r->h;
     if (r->by_heads) return tl_by_heads(o, r->by_heads->part, r->by_heads->parts, r->h);
     if (h) o = o / h * h + (o % h < h / 2 ? o % h * 2 : (o % h - h / 2) * 2 + 1);
@@ -161,19 +164,33 @@ static int interleaved_width(const loader *l, const tl_name *name)
     return 0;
 }
 
+static int place_panels(loader *l, const tl_stored *t, tl_weight *w, const row_order *order, bool turned, tl_err *err)
+{
+    const size_t O = (size_t)w->rows, I = (size_t)w->cols, floats = tl_quantize_scratch(I);
+    const tl_rows rows = { .stored = t, .turned = turned, .row = stored_row, .context = order };
+    void *panels = tl_arena_take(l->copies, tl_panels_bytes(w->dtype, O, I));
+    w->data = panels;
+    if (l->measuring && floats > l->scratch_floats) l->scratch_floats = floats;
+    return panels ? tl_quantize(w->dtype, panels, &rows, O, I, l->scratch, l->dir, err) : 0;
+}
+
 /* Give each weight of the group its data; expert: whose part of a stacked tensor it is. */
-static void place(loader *l, const tl_stored *t, const tl_group *g, int expert)
+static int place(loader *l, const tl_stored *t, const tl_group *g, int expert, tl_err *err)
 {
     row_order order = { .h = interleaved_width(l, g->name) };
-    if (g->name->form == TL_FORM_STACKED) order.start = (size_t)expert * g->O;
+    bool stacked = g->name->form == TL_FORM_STACKED, rest = !g->vector;
+    if (stacked) order.start = (size_t)expert * g->O;
     for (int p = 0; p < g->name->parts; p++) {
         tl_weight *w = g->weights[p];
         size_t O = (size_t)(g->vector ? w->cols : w->rows), I = g->I;
-        tl_form form = g->name->form == TL_FORM_STACKED ? TL_FORM_ROWS : g->name->form;
-        w->dtype = form == TL_FORM_TRANSPOSED || form == TL_FORM_LESS_ONE ? TL_DTYPE_F32 : type_in_memory(t, g->vector);
+        tl_form form = stacked ? TL_FORM_ROWS : g->name->form;
+        w->dtype = type_in_memory(l, t, w, g->vector);
         if (form == TL_FORM_BY_HEADS) order = (row_order){ .h = l->m->config.h, .by_heads = &g->name[p] };
-        if (form == TL_FORM_TRANSPOSED) { /* from numbers only: check_stored has seen to it */
+        if (tl_panels_known(w->dtype)) {
+            TL_TRY(place_panels(l, t, w, &order, form == TL_FORM_TRANSPOSED, err));
+        } else if (form == TL_FORM_TRANSPOSED) { /* from numbers only: check_stored has seen to it */
             float *copy = tl_arena_floats(l->copies, O * I);
+            w->dtype = TL_DTYPE_F32;
             w->data = copy;
             if (copy) transpose(copy, t, order.start, O, I, g->O);
         } else if (form != TL_FORM_ROWS || w->dtype != t->dtype || order.h) {
@@ -184,8 +201,12 @@ static void place(loader *l, const tl_stored *t, const tl_group *g, int expert)
         } else {
             w->data = (const char *)t->data + tl_dtype_row_bytes(t->dtype, order.start * I);
         }
+        rest = rest && tl_panels_known(w->dtype);
         order.start += O;
     }
+    const size_t mine = stacked ? g->O * tl_dtype_row_bytes(t->dtype, g->I) : t->bytes;
+    if (rest) tl_map_rest_part((const char *)t->data + (size_t)expert * mine, mine);
+    return 0;
 }
 
 /* The tensor of that name, with or without the family's prefix. */
@@ -210,8 +231,8 @@ static int load_table(loader *l, const tl_name *name, const tl_weight_row *rows,
         if (!t) return tl_fail(err, TL_EFORMAT, "%s: tensor %s is missing", l->dir, stored);
         bool again = name->form == TL_FORM_STACKED && expert > 0; /* the first one has looked at all of it */
         if (l->measuring && !again) TL_TRY(check_stored(l, t, &g, err));
-        if (!l->measuring && !again) l->claimed[l->n_claimed++] = t;
-        place(l, t, &g, expert);
+        if (l->measuring && !again) l->claimed[l->n_claimed++] = t;
+        TL_TRY(place(l, t, &g, expert, err));
     }
     return 0;
 }
@@ -240,10 +261,10 @@ static int measure_copies(loader *l, size_t *bytes, tl_err *err)
     return rc;
 }
 
-/* While the claimed tensors are still in the order of the tables. */
+/* While the claimed tensors are still in the order of the tables.  A base that will be quantized is not kept. */
 static int check_finite(const loader *l, tl_err *err)
 {
-    int bad = tl_stored_not_finite(l->claimed, (int)l->n_claimed);
+    int bad = tl_stored_not_finite(l->claimed, (int)l->n_claimed, l->scratch_floats > 0);
     if (bad < 0) return 0;
     return tl_fail(err, TL_ENUMERIC, "%s: tensor %s holds NaN or infinity", l->dir, l->claimed[bad]->name);
 }
@@ -300,13 +321,15 @@ static int load(loader *l, tl_err *err)
 {
     tl_model *m = l->m;
     size_t bytes = 0;
-    TL_TRY(measure_copies(l, &bytes, err));
-    if (bytes > 0) TL_TRY(tl_arena_create(&m->memory->copies, bytes, "copies of weights", err));
-    l->copies = m->memory->copies;
     l->claimed = calloc((size_t)stored_count(l) + 1, sizeof(*l->claimed));
     if (!l->claimed) return tl_fail(err, TL_ENOMEM, "%s: no memory to read it", l->dir);
-    TL_TRY(load_tables(l, err));
+    TL_TRY(measure_copies(l, &bytes, err));
     TL_TRY(check_finite(l, err));
+    if (bytes > 0) TL_TRY(tl_arena_create(&m->memory->copies, bytes, "copies of weights", err));
+    l->copies = m->memory->copies;
+    if (l->scratch_floats > 0 && !(l->scratch = malloc(l->scratch_floats * sizeof *l->scratch)))
+        return tl_fail(err, TL_ENOMEM, "%s: no memory to quantize it", l->dir);
+    TL_TRY(load_tables(l, err));
     TL_TRY(check_all_claimed(l, err));
     tl_model_tie(m);
     return tl_model_name(m, err);
@@ -318,6 +341,7 @@ static int open_dir(loader *l, tl_err *err)
     tl_config config;
     TL_TRY(tl_config_read(&config, l->dir, err));
     TL_TRY(tl_model_make(&l->m, &config, err));
+    l->m->options = l->options;
     TL_TRY(tl_safetensors_open(&l->m->memory->file, l->dir, err));
     const tl_family *f = config.family;
     l->file = l->m->memory->file;
@@ -337,20 +361,28 @@ static int open_gguf(loader *l, tl_err *err)
         tl_gguf_close(g);
         return rc;
     }
+    l->m->options = l->options;
     l->gguf = l->m->memory->gguf = g;
     l->settings = "its metadata";
     return load(l, err);
 }
 
-int tl_model_open(tl_model **out, const char *path, tl_err *err)
+int tl_model_open_as(tl_model **out, const char *path, const tl_model_options *options, tl_err *err)
 {
-    loader l = { .dir = path };
+    loader l = { .dir = path, .options = *options };
     int rc = tl_gguf_is(path) ? open_gguf(&l, err) : open_dir(&l, err);
     free(l.claimed);
+    free(l.scratch);
     if (rc < 0) {
         tl_model_free(l.m);
         return rc;
     }
     *out = l.m;
     return 0;
+}
+
+int tl_model_open(tl_model **out, const char *path, tl_err *err)
+{
+    const tl_model_options options = tl_model_defaults();
+    return tl_model_open_as(out, path, &options, err);
 }

@@ -31,9 +31,3 @@ int tl_model_share(tl_model **out, const tl_model *m, tl_err *err)
     *out = v;
     return 0;
 }
-
-void tl_weight_widen_row(const tl_weight *w, int row, float *out)
-{
-    size_t n = (size_t)w->cols;
-    tl_dtype_widen(out, (const char *)w->data + (size_t)row * tl_dtype_row_bytes(w->dtype, n), w->dtype, n);
-}

@@ -1,5 +1,6 @@
 /* model_write.c - a base to disk, as transformers reads it: the family's names and layouts, parts joined again,
  * matrices turned back, everything in one type. */
+#include "base/panels.h"
 #include "io/atomic.h"
 #include "io/json.h"
 #include "model/model_memory.h"
@@ -29,17 +30,22 @@ static void put(void *data, tl_dtype dtype, size_t i, float x)
         ((tl_bf16 *)data)[i] = tl_f32_to_bf16(x);
 }
 
-/* All parts of the group into data, in the stored layout; h: the width of a head. */
-static void fill(void *data, tl_dtype dtype, const tl_group *g, int h)
+/* All parts of the group into data, in the stored layout; h: the width of a head; row: room for a row of a
+ * quantized matrix. */
+static void fill(void *data, tl_dtype dtype, const tl_group *g, int h, float *row)
 {
     size_t start = 0;
     float less = g->name->form == TL_FORM_LESS_ONE ? 1 : 0;
     for (int p = 0; p < g->name->parts; p++) {
         const tl_weight *w = g->weights[p];
         size_t O = (size_t)(g->vector ? w->cols : w->rows), I = g->I;
-        for (size_t o = 0; o < O; o++)
+        const bool panels = tl_panels_known(w->dtype);
+        for (size_t o = 0; o < O; o++) {
+            if (panels) tl_weight_widen_row(w, (int)o, row);
             for (size_t i = 0; i < I; i++)
-                put(data, dtype, tl_group_place(g, p, start, o, i, h), weight_at(w, o * I + i) - less);
+                put(data, dtype, tl_group_place(g, p, start, o, i, h),
+                    (panels ? row[i] : weight_at(w, o * I + i)) - less);
+        }
         start += O;
     }
 }
@@ -48,16 +54,18 @@ static void add_group(writer *w, const tl_group *g, int layer, int expert)
 {
     const tl_weight *first = g->weights[0];
     size_t n = g->O * g->I;
-    tl_dtype dtype = w->dtype == TL_DTYPE_COUNT ? first->dtype : w->dtype;
+    const bool panels = tl_panels_known(first->dtype);
+    tl_dtype dtype = w->dtype == TL_DTYPE_COUNT ? (panels ? TL_DTYPE_F32 : first->dtype) : w->dtype;
     bool turned = g->name->form == TL_FORM_TRANSPOSED;
     bool as_is = g->name->parts == 1 && g->name->form == TL_FORM_ROWS && first->dtype == dtype;
     void *data = as_is ? NULL : tl_arena_take(w->arena, n * tl_dtype_size(dtype));
     char *name = tl_arena_take(w->arena, TL_NAME_MAX);
+    float *row = panels ? tl_arena_floats(w->arena, g->I) : NULL;
     if (!w->tensors) {
         w->n++;
         return;
     }
-    if (data) fill(data, dtype, g, w->m->config.h);
+    if (data) fill(data, dtype, g, w->m->config.h, row);
     tl_name_print(name, TL_NAME_MAX, g->name->stored, layer, expert);
     tl_stored *t = &w->tensors[w->n++];
     *t = (tl_stored){ .name = name, .dtype = dtype, .n_dims = g->vector ? 1 : 2 };
@@ -106,7 +114,8 @@ static int write_model(const tl_model *m, const char *dir, tl_dtype dtype, tl_er
     static const tl_meta meta[] = { { "format", "pt" } }; /* transformers wants the word */
     char path[PATH_MAX];
     writer w = { .m = m, .dtype = dtype };
-    TL_TRY(write_config(m, dir, dtype == TL_DTYPE_COUNT ? m->layers[0].linear[TL_Q].dtype : dtype, err));
+    const tl_dtype own = m->layers[0].linear[TL_Q].dtype;
+    TL_TRY(write_config(m, dir, dtype != TL_DTYPE_COUNT ? dtype : tl_panels_known(own) ? TL_DTYPE_F32 : own, err));
     TL_TRY(tl_path_join(path, sizeof path, dir, "model.safetensors", err));
 
     tl_arena *measure = NULL;

@@ -10,6 +10,11 @@
 void TL_CPU(linear)(tl_stream *, const tl_product *, int, const float *, int, int);
 void TL_CPU(linear_dx)(tl_stream *, float *, const tl_product_back *, int, int, int, bool);
 void TL_CPU(linear_dw)(tl_stream *, float *, const float *, const float *, int, int, int, bool);
+/* quantized_cpu.c: what the table has in place of these and embed, for weights of any kind and every precision. */
+void TL_CPU(linear_any)(tl_stream *, const tl_product *, int, const float *, int, int);
+void TL_CPU(linear_dx_any)(tl_stream *, float *, const tl_product_back *, int, int, int, bool);
+void TL_CPU(linear_dw_any)(tl_stream *, float *, const float *, const float *, int, int, int, bool);
+void TL_CPU(embed_any)(tl_stream *, float *, tl_matrix, const int *, int, int, bool);
 void TL_CPU(bias_back)(tl_stream *, float *, const float *, int, int);
 void TL_CPU(rmsnorm)(tl_stream *, float *, float *, const float *, const float *, int, int, float);
 void TL_CPU(rmsnorm_back)(tl_stream *, float *, float *, const float *, const float *, const float *, const float *,

@@ -12,8 +12,9 @@
  * M. A thin c - few columns, many rows - is the same product turned over, its sums turned back when they are stored.
  *
  * Turning costs 64 shuffles a kilobyte: 16 bytes a cycle, more than a core's share of memory.  Sixteen columns are
- * sixteen streams, more than the hardware follows, so their lines are asked for here: AHEAD bytes along the row, and at
- * its end the beginning of the rows that come next. */
+ * sixteen streams, more than memory likes: read so it gave 20 to 24 GB/s where one stream a thread gave 28 to 30.  So a
+ * thread asks for lines in the order in which they lie, LEAD bytes before it comes to them, into its second-level
+ * cache; there sixteen streams are fine. */
 #ifndef TL_BACKEND_CPU_LINEAR_FEW_H
 #define TL_BACKEND_CPU_LINEAR_FEW_H
 
@@ -23,8 +24,31 @@
 enum {
     FEW = 8,       /* rows of sums held at a time */
     FEW_MOST = 16, /* rows of a product that goes this way */
-    AHEAD = 3072
+    LEAD = 96 << 10
 };
+
+/* Columns n0 .. n1-1 of a product. */
+typedef struct few_part {
+    const product *p;
+    int n0, n1;
+} few_part;
+
+/* What a thread asks for: the lines up to end, then those from `then` on. */
+typedef struct few_ahead {
+    const char *at, *end, *then, *then_end;
+} few_ahead;
+
+/* The next n lines. */
+static inline __attribute__((always_inline)) void ask_few(few_ahead *h, int n)
+{
+    const char *at = h->at;
+#pragma GCC unroll 32
+    for (int i = 0; i < n; i++) _mm_prefetch(at + i * 64, _MM_HINT_T1);
+    h->at = at + n * 64;
+    if (h->at < h->end) return;
+    h->at = h->then;
+    h->end = h->then_end;
+}
 
 /* Steps along k. */
 static inline int few_words(const product *p)
@@ -96,27 +120,21 @@ static inline __attribute__((always_inline)) vf few_step(vf sum, bool pairs, uin
 
 /* 16 columns that lie by themselves; M, pairs and the type are constants where this is inlined. */
 static inline __attribute__((always_inline)) void few_turned(int M, bool pairs, tl_dtype type, const product *p,
-                                                             const uint32_t *x, int m0, int n0, int nr)
+                                                             const uint32_t *x, int m0, int n0, int nr,
+                                                             few_ahead *ahead)
 {
     const bool narrow = p->precision == TL_PRECISION_BF16;
     const int each = each_of(pairs), words = few_words(p), whole = nr == 16 ? p->K / each / 16 * 16 : 0;
-    const size_t wide = type == TL_DTYPE_BF16 ? 2 : 4, ld = (size_t)p->ldb, row = ld * wide;
-    const size_t first = (size_t)n0 * ld, step = 16 * (size_t)each * wide, stride = (size_t)p->M;
-    const char *near = (const char *)p->b + first * wide;
+    const int lines = each * (type == TL_DTYPE_BF16 ? 2 : 4) * 4; /* of 16 words of 16 columns */
+    const size_t ld = (size_t)p->ldb, first = (size_t)n0 * ld, stride = (size_t)p->M;
     vf ends[FEW], sum[FEW];
     few_begin(ends, M, p, m0, n0, nr);
 #pragma GCC unroll 8
     for (int m = 0; m < M; m++) sum[m] = ends[m];
     x += m0;
     for (int w = 0; w < whole; w += 16) {
-        const size_t here = (size_t)w / 16 * step;
-        const char *next = near + here + AHEAD + (here + AHEAD < row ? 0 : 15 * row); /* the row's, or 16 rows on */
         __m512i r[16];
-#pragma GCC unroll 16
-        for (int i = 0; i < 16; i++) {
-            _mm_prefetch(next + (size_t)i * row, _MM_HINT_T0);
-            if (step > 64) _mm_prefetch(next + (size_t)i * row + 64, _MM_HINT_T0);
-        }
+        ask_few(ahead, lines);
         turned(r, p->b, type, first + (size_t)(w * each), ld, 16, 16 * each, pairs, narrow);
 #pragma GCC unroll 16
         for (int i = 0; i < 16; i++, x += stride)
@@ -187,10 +205,10 @@ static inline int few_wide(const product *p)
     return p->b_by_k ? 32 : 16;
 }
 
-typedef void few_fn(const product *p, const uint32_t *x, int m0, int n0, int nr);
+typedef void few_fn(const product *p, const uint32_t *x, int m0, int n0, int nr, few_ahead *ahead);
 
 #define TL_FEW_OF(M)                                                                                                   \
-    static void few_##M(const product *p, const uint32_t *x, int m0, int n0, int nr)                                   \
+    static void few_##M(const product *p, const uint32_t *x, int m0, int n0, int nr, few_ahead *ahead)                 \
     {                                                                                                                  \
         const bool bf16 = p->b_type == TL_DTYPE_BF16;                                                                  \
         if (p->b_by_k && in_pairs(p))                                                                                  \
@@ -198,13 +216,13 @@ typedef void few_fn(const product *p, const uint32_t *x, int m0, int n0, int nr)
         else if (p->b_by_k)                                                                                            \
             few_across(M, false, p, x, m0, n0, nr);                                                                    \
         else if (in_pairs(p) && bf16)                                                                                  \
-            few_turned(M, true, TL_DTYPE_BF16, p, x, m0, n0, nr);                                                      \
+            few_turned(M, true, TL_DTYPE_BF16, p, x, m0, n0, nr, ahead);                                               \
         else if (in_pairs(p))                                                                                          \
-            few_turned(M, true, TL_DTYPE_F32, p, x, m0, n0, nr);                                                       \
+            few_turned(M, true, TL_DTYPE_F32, p, x, m0, n0, nr, ahead);                                                \
         else if (bf16)                                                                                                 \
-            few_turned(M, false, TL_DTYPE_BF16, p, x, m0, n0, nr);                                                     \
+            few_turned(M, false, TL_DTYPE_BF16, p, x, m0, n0, nr, ahead);                                              \
         else                                                                                                           \
-            few_turned(M, false, TL_DTYPE_F32, p, x, m0, n0, nr);                                                      \
+            few_turned(M, false, TL_DTYPE_F32, p, x, m0, n0, nr, ahead);                                               \
     }
 TL_FEW_OF(1)
 TL_FEW_OF(2)
@@ -217,13 +235,35 @@ TL_FEW_OF(8)
 
 static few_fn *const few_of[FEW] = { few_1, few_2, few_3, few_4, few_5, few_6, few_7, few_8 };
 
-/* Columns n0 .. n1-1 of the product. */
-static void few_columns(const product *p, const uint32_t *x, int n0, int n1)
+/* Where column n of a matrix that does not lie by k begins. */
+static inline const char *few_column(const product *p, int n)
 {
+    return (const char *)p->b + (size_t)n * (size_t)p->ldb * b_bytes(p);
+}
+
+/* What to ask for while the columns from n on are read; next: what is read after the part. */
+static inline few_ahead few_ahead_of(const few_part *part, int n, const few_part *next)
+{
+    few_ahead h = { few_column(part->p, n) + LEAD, few_column(part->p, part->n1), few_column(next->p, next->n0),
+                    few_column(next->p, next->n1) };
+    if (h.at < h.end) return h;
+    h.at = h.then + (h.at - h.end);
+    h.end = h.then_end;
+    if (h.at >= h.end) h.at = h.then; /* a short one: its lines twice rather than others */
+    return h;
+}
+
+/* A part; next: the one that this thread comes to then, or the same again where there is none. */
+static void few_columns(const few_part *part, const uint32_t *x, const few_part *next)
+{
+    const product *p = part->p;
     const int wide = few_wide(p);
-    for (int n = n0; n < n1; n += wide)
-        for (int m = 0; m < p->M; m += FEW)
-            few_of[(p->M - m < FEW ? p->M - m : FEW) - 1](p, x, m, n, n1 - n < wide ? n1 - n : wide);
+    for (int n = part->n0, nr; n < part->n1; n += nr) {
+        few_ahead ahead = { NULL };
+        nr = part->n1 - n < wide ? part->n1 - n : wide;
+        if (!p->b_by_k) ahead = few_ahead_of(part, n, next);
+        for (int m = 0; m < p->M; m += FEW) few_of[(p->M - m < FEW ? p->M - m : FEW) - 1](p, x, m, n, nr, &ahead);
+    }
 }
 
 /* Whether this way is open, and shorter: up to FEW rows, or twice as many of an adapter's, against many columns.  The
@@ -232,7 +272,7 @@ static inline bool few_rows(const product *p)
 {
     const int most = p->c_turned || p->a_by_k ? FEW_MOST : FEW;
     return p->M <= most && !(AMX && in_pairs(p)) && !(p->b_by_k && p->b_type != TL_DTYPE_F32) &&
-           ((size_t)few_words(p) * (size_t)p->M + 16) * 4 <= TL_PRODUCT_SCRATCH;
+           !tl_panels_known(p->b_type) && ((size_t)few_words(p) * (size_t)p->M + 16) * 4 <= TL_PRODUCT_SCRATCH;
 }
 
 /* The same product with rows and columns exchanged: what was thin is few. */

@@ -10,11 +10,22 @@
 #define TL_BACKEND_CPU_LINEAR_PACK_H
 
 #include "backend/cpu/linear_product.h"
+#include "backend/cpu/quantized_pack.h"
 #include "backend/cpu/words.h"
 
 enum {
     PACKED_TOGETHER = 16
 };
+
+/* A panel of b from quantized weights; words past the last up to a tile's end are zero. */
+static inline void pack_quantized(uint32_t *out, const product *p, int k0, int kc, int n0, int nr)
+{
+    const panels w = { p->b, p->b_type, (size_t)p->ldb };
+    const int words = (kc + each_of(in_pairs(p)) - 1) / each_of(in_pairs(p)), stop = (words + TILE - 1) / TILE * TILE;
+    widen_panel(out, NR, &w, p->b_by_k, (size_t)k0, (size_t)kc, (size_t)n0, (size_t)nr, in_pairs(p),
+                p->precision == TL_PRECISION_BF16);
+    memset(out + (size_t)words * NR, 0, (size_t)(stop - words) * NR * sizeof *out);
+}
 
 /* Words a packed tile takes: the last step's store runs past its rows. */
 static inline size_t tile_words(bool pairs, int kc)
@@ -84,7 +95,9 @@ static inline __attribute__((always_inline)) void pack_panel_as(uint32_t *out, c
 
 static void pack_panel(uint32_t *out, const product *p, int k0, int kc, int n0, int nr)
 {
-    if (in_pairs(p) && p->b_type == TL_DTYPE_BF16)
+    if (tl_panels_known(p->b_type))
+        pack_quantized(out, p, k0, kc, n0, nr);
+    else if (in_pairs(p) && p->b_type == TL_DTYPE_BF16)
         pack_panel_as(out, p, TL_DTYPE_BF16, true, k0, kc, n0, nr);
     else if (in_pairs(p))
         pack_panel_as(out, p, TL_DTYPE_F32, true, k0, kc, n0, nr);
@@ -197,7 +210,11 @@ static void pack_steps(uint32_t *words, int wide, const void *p, tl_dtype type, 
 
 static void pack_panel(uint32_t *out, const product *p, int k0, int kc, int n0, int nr)
 {
-    pack_steps(out, NR, p->b, p->b_type, p->b_by_k, (size_t)p->ldb, k0, kc, n0, nr, p->precision == TL_PRECISION_BF16);
+    if (tl_panels_known(p->b_type))
+        pack_quantized(out, p, k0, kc, n0, nr);
+    else
+        pack_steps(out, NR, p->b, p->b_type, p->b_by_k, (size_t)p->ldb, k0, kc, n0, nr,
+                   p->precision == TL_PRECISION_BF16);
 }
 
 static void pack_tiles(uint32_t *out, size_t tile, const product *p, int k0, int kc, int m0, const int *rows, int n)

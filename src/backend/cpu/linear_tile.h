@@ -21,6 +21,8 @@ typedef struct target {
     const float *bias; /* NULL: none, or not yet */
     size_t ld;
     int n;
+    const uint32_t *low; /* an adapter's steps, which go on after the bias: their words of a; b's follow the others */
+    int low_steps;       /* 0: none */
 } target;
 
 /* Lines to be asked for: `left` runs of `run` lines, runs `ld` bytes apart; `at` is the next line, `in_run` of the
@@ -47,7 +49,8 @@ typedef struct asking {
     int lines; /* of the panel */
 } asking;
 
-/* c = from + a b + bias for one tile; `rows` and `pairs` are constants where this is inlined. */
+/* c = from + a b + bias, and an adapter's part, for one tile; `rows` and `pairs` are constants where this is inlined.
+ */
 static inline __attribute__((always_inline)) void tile(int rows, bool pairs, const uint32_t *a, const uint32_t *b,
                                                        int steps, target t, asking *q)
 {
@@ -75,8 +78,8 @@ static inline __attribute__((always_inline)) void tile(int rows, bool pairs, con
         sum[m][0] = from ? vf_load(start + (size_t)m * ld) : vf_set(0);
         sum[m][1] = from ? vf_load(start + (size_t)m * ld + W) : vf_set(0);
     }
-    for (int k0 = 0; k0 < steps; k0 += GROUP) {
-        const int k1 = steps - k0 < GROUP ? steps : k0 + GROUP;
+    for (int k0 = 0, k1; k0 < steps; k0 = k1) {
+        k1 = steps - k0 < GROUP ? steps : k0 + GROUP;
         for (int i = 0; i < of_panel && q->panel.left > 0; i++) ask(&q->panel);
         for (int i = 0; i < of_c && q->c.left > 0; i++) ask(&q->c);
         for (int k = k0; k < k1; k++, a += MR, b += NR) {
@@ -103,13 +106,21 @@ static inline __attribute__((always_inline)) void tile(int rows, bool pairs, con
                 sum[m][1] = vf_fma(x, b1, sum[m][1]);
             }
         }
+        if (k1 < steps) continue;
+        if (t.bias) {
+#pragma GCC unroll 14
+            for (int m = 0; m < rows; m++) {
+                sum[m][0] += vf_load(bias);
+                sum[m][1] += vf_load(bias + W);
+            }
+        }
+        t.bias = NULL;
+        a = t.low; /* and once more, where there is something */
+        steps = t.low_steps;
+        t.low_steps = k1 = 0;
     }
 #pragma GCC unroll 14
     for (int m = 0; m < rows; m++) {
-        if (t.bias) {
-            sum[m][0] += vf_load(bias);
-            sum[m][1] += vf_load(bias + W);
-        }
         vf_store(at + (size_t)m * ld, sum[m][0]);
         vf_store(at + (size_t)m * ld + W, sum[m][1]);
     }

@@ -1,8 +1,8 @@
 /* table_cpu.c - the table of this instruction set, and whether this machine has it. */
 #include "backend/cpu/cpu.h"
 
-#ifdef __AMX_BF16__
 #include <cpuid.h>
+#ifdef __AMX_BF16__
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -31,9 +31,11 @@ static bool usable(void)
 #ifdef __AVX512F__
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512bf16") && tiles_granted();
+           __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni") && tiles_granted();
 #else
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && tiles_granted();
+    unsigned a, b, c, d;
+    const bool halves = __get_cpuid(1, &a, &b, &c, &d) && c & 1u << 29; /* f16c */
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && halves && tiles_granted();
 #endif
 }
 
@@ -43,9 +45,9 @@ static bool usable(void)
 const tl_backend TL_CPU(backend) = {
     .name = NAME_OF(TL_ISA),
     .usable = usable,
-    .linear = TL_CPU(linear),
-    .linear_dx = TL_CPU(linear_dx),
-    .linear_dw = TL_CPU(linear_dw),
+    .linear = TL_CPU(linear_any),
+    .linear_dx = TL_CPU(linear_dx_any),
+    .linear_dw = TL_CPU(linear_dw_any),
     .bias_back = TL_CPU(bias_back),
     .rmsnorm = TL_CPU(rmsnorm),
     .rmsnorm_back = TL_CPU(rmsnorm_back),
@@ -67,7 +69,7 @@ const tl_backend TL_CPU(backend) = {
     .gain_back = TL_CPU(gain_back),
     .scale = TL_CPU(scale),
     .add = TL_CPU(add),
-    .embed = TL_CPU(embed),
+    .embed = TL_CPU(embed_any),
     .embed_back = TL_CPU(embed_back),
     .softcap = TL_CPU(softcap),
     .cross_entropy = TL_CPU(cross_entropy),

@@ -7,6 +7,7 @@
  *     exact(x) = x P(x)                            exact'(x) = P(x) + x exp(-x^2/2) / sqrt(2 pi)
  *     P(x) = (1 + erf(x / sqrt 2)) / 2 */
 #include "backend/ref/ref.h"
+#include "base/panels.h"
 
 #include <assert.h>
 #include <math.h>
@@ -148,11 +149,18 @@ void tl_ref_embed(tl_stream *s, float *y, tl_matrix table, const int *ids, int N
 {
     const float *wide = table.data;
     const tl_bf16 *narrow = table.data;
-    assert(table.dtype == TL_DTYPE_F32 || table.dtype == TL_DTYPE_BF16);
+    const bool panels = tl_panels_known(table.dtype);
+    assert(panels || table.dtype == TL_DTYPE_F32 || table.dtype == TL_DTYPE_BF16);
 #pragma omp parallel for num_threads(s->threads) schedule(static)
     for (int n = 0; n < N; n++) {
         size_t row = (size_t)ids[n] * (size_t)D;
-        float *out = y + (size_t)n * (size_t)D;
+        float *out = y + (size_t)n * (size_t)D, *widened = tl_ref_scratch(s);
+        if (panels) {
+            assert((size_t)D * sizeof *widened <= s->scratch_each);
+            tl_panels_row(table.dtype, widened, table.data, (size_t)D, (size_t)ids[n]);
+            for (int i = 0; i < D; i++) out[i] = accumulate ? out[i] + widened[i] : widened[i];
+            continue;
+        }
         for (int i = 0; i < D; i++) {
             size_t at = row + (size_t)i;
             float e = table.dtype == TL_DTYPE_F32 ? wide[at] : tl_bf16_to_f32(narrow[at]);

@@ -31,6 +31,9 @@ void tl_ref_linear(tl_stream *s, const tl_product *p, int n, const float *x, int
 void tl_ref_linear_dx(tl_stream *s, float *dx, const tl_product_back *p, int n, int N, int I, bool accumulate);
 void tl_ref_linear_dw(tl_stream *s, float *dw, const float *dy, const float *x, int N, int O, int I, bool accumulate);
 
+/* quantized_ref.c: one product under TL_PRECISION_INT8 */
+void tl_ref_linear_int8(tl_stream *s, const tl_product *p, const float *x, int N, int I);
+
 /* norm_ref.c */
 void tl_ref_rmsnorm(tl_stream *s, float *y, float *rstd, const float *x, const float *g, int N, int D, float eps);
 void tl_ref_rmsnorm_back(tl_stream *s, float *dx, float *dg, const float *dy, const float *x, const float *rstd,
