@@ -7,7 +7,7 @@
 /* y = row o of W + scale B A, times its gain; from: the row of B that the product begins with. */
 static void merge_row(float *y, const tl_lora *lora, const tl_weight *w, int from, int o)
 {
-    size_t I = (size_t)w->cols, r = (size_t)lora->r, at = (size_t)(from + o);
+    size_t I = (size_t)w->cols, r = (size_t)lora->r, at = (size_t)from + (size_t)o;
     const float *A = lora->a.data, *b = (const float *)lora->b.data + at * r;
     tl_weight_widen_row(w, o, y);
     for (size_t j = 0; j < r; j++) {

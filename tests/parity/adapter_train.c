@@ -36,11 +36,12 @@ static int train(tl_model *m, tl_adapter *a, tl_stream *s, const tl_ids *ids, tl
 
 static int print_logits(const tl_model *m, tl_adapter *a, tl_stream *s, const tl_ids *ids, tl_err *err)
 {
-    int n = (int)ids->size, V = m->config.V, *rows = malloc(ids->size * sizeof *rows);
-    float *logits = malloc(ids->size * (size_t)V * sizeof *logits);
+    int n = (int)ids->size, V = m->config.V;
     tl_acts *acts = NULL;
     tl_acts_size size = { .max_rows = n, .max_rank = a->max_r, .max_segments = 1 };
     TL_TRY(tl_acts_create(&acts, m, &size, err));
+    int *rows = malloc(ids->size * sizeof *rows);
+    float *logits = malloc(ids->size * (size_t)V * sizeof *logits);
     for (int i = 0; i < n; i++) rows[i] = i;
     tl_segment segment = { .rows = n };
     tl_batch b = { .N = n, .ids = ids->data, .positions = rows, .n_segments = 1, .segments = &segment, .adapters = &a };
