@@ -349,6 +349,7 @@ static void few(tl_stream *s, const product *list, int count, int *taken)
     uint32_t *x = (uint32_t *)(void *)(s->scratch + (size_t)omp_get_thread_num() * s->scratch_each);
     few_part part, next;
     bool more = take_part(&part, list, count, taken);
+    if (more) few_ask_first(&part);
     if (more) few_pack(x, &list[0]);
     while (more) {
         more = take_part(&next, list, count, taken);

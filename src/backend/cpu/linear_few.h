@@ -253,6 +253,14 @@ static inline few_ahead few_ahead_of(const few_part *part, int n, const few_part
     return h;
 }
 
+/* The lines that nothing has asked for: the first LEAD bytes of a thread's first part. */
+static inline void few_ask_first(const few_part *part)
+{
+    const char *at = few_column(part->p, part->n0), *end = few_column(part->p, part->n1);
+    if (part->p->b_by_k) return;
+    for (end = end - at < LEAD ? end : at + LEAD; at < end; at += 64) _mm_prefetch(at, _MM_HINT_T1);
+}
+
 /* A part; next: the one that this thread comes to then, or the same again where there is none. */
 static void few_columns(const few_part *part, const uint32_t *x, const few_part *next)
 {
