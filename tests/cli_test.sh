@@ -280,7 +280,7 @@ check "and leaves nothing behind where it fails" eval '
     [ ! -e "$work/unmerged" ]'
 check "nor overwrites what it did not write" eval '
     mkdir "$work/precious" && touch "$work/precious/file" &&
-    refused 1 "precious" merge --model $llama --adapter $llama/adapter --output "$work/precious" &&
+    refused 2 "precious" merge --model $llama --adapter $llama/adapter --output "$work/precious" &&
     [ -e "$work/precious/file" ]'
 over=$golden/gpt-neox
 for to in mlx gguf peft; do

@@ -275,7 +275,7 @@ static tl_low_product low_of(const tl_model *m, tl_stream *s, const tl_run *run,
     bool first, last;
     int module = tl_model_module(m, j, &first, &last), row_of_b;
     const tl_lora *lora = run->adapter ? tl_adapter_of(run->adapter, layer, j, &row_of_b) : NULL;
-    if (!lora || lora->r == 0) return (tl_low_product){ NULL };
+    if (!lora || lora->r == 0) return (tl_low_product){ .x = NULL };
     /* runs may differ in r */
     float *low = acts->layers[layer].low[module] + (size_t)run->row * (size_t)acts->size.max_rank;
     if (first) { /* the products of a module share scale * x A^T */
