@@ -249,7 +249,7 @@ static int find_family(tl_reading *r, size_t ranks, family *out, tl_err *err)
 /* The family's special tokens as rows; names is where those with a number are spelt. */
 static int special_rows(tl_reading *r, const family *f, tl_buf *names, tl_err *err)
 {
-    size_t start[MAX_SPECIALS];
+    size_t start[MAX_SPECIALS] = { 0 };
     r->rows = calloc(MAX_SPECIALS, sizeof *r->rows);
     if (!r->rows) return tl_fail(err, TL_ENOMEM, "%s: no memory for its special tokens", r->path);
     for (const special *s = f->specials; s->name; s++)
