@@ -1,5 +1,8 @@
 /* tokenizer_gguf.c - from GGUF's keys to the JSON of a tokenizer.
  *
+ * There are two kinds.  "llama" is BPE over characters, with bytes for the rest (gguf_characters.h); "gpt2" is
+ * byte-level:
+ *
  * A byte-level BPE in GGUF is four arrays (tokens and merges, spelt as in vocab.json and merges.txt; types; scores,
  * which BPE has no use for), ids of the special tokens, and a name for what came before the merges: tokenizer.ggml.pre.
  * The name stands for a regular expression and a few switches that are nowhere in the file, so it must be one that is
@@ -9,6 +12,8 @@
  * normalizer (taken from the family that gave the pre-tokenizer its name; llama.cpp has none). */
 #include "text/tokenizer_gguf.h"
 
+#include "text/gguf_characters.h"
+#include "text/gguf_pre.h"
 #include "text/pretoken.h"
 
 #include <limits.h>
@@ -18,52 +23,14 @@
 
 #define KEY(name) "tokenizer.ggml." name
 
-/* Types of tokens, as llama.cpp numbers them. */
-enum {
-    TYPE_UNDEFINED,
-    TYPE_NORMAL,
-    TYPE_UNKNOWN,
-    TYPE_CONTROL,
-    TYPE_USER,
-    TYPE_UNUSED,
-    TYPE_BYTE,
-};
-
-/* What a name stands for.  Two stages: digits first, each alone, where `digits` says so, then the regex. */
-typedef struct pre_row {
-    const char *name;
-    const char *regex; /* NULL: GPT-2's */
-    bool digits, nfc, ignore_merges, add_bos;
-} pre_row;
-
-#define LLAMA3_REGEX                                                                                                   \
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"           \
-    "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
-#define QWEN2_REGEX                                                                                                    \
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|"  \
-    "\\s+(?!\\S)|\\s+"
-#define TEKKEN_REGEX                                                                                                   \
-    "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+|"                       \
-    "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*|\\p{N}|"                \
-    " ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
-
-static const pre_row pres[] = {
-    { "gpt-2", NULL, false, false, false, false },        { "smollm", NULL, true, false, false, false },
-    { "starcoder", NULL, true, false, false, false },     { "llama-bpe", LLAMA3_REGEX, false, false, true, true },
-    { "llama3", LLAMA3_REGEX, false, false, true, true }, { "llama-v3", LLAMA3_REGEX, false, false, true, true },
-    { "qwen2", QWEN2_REGEX, false, true, false, false },  { "tekken", TEKKEN_REGEX, false, false, true, true },
-};
-enum {
-    N_PRES = sizeof pres / sizeof *pres
-};
-
 typedef struct reading {
     const tl_gguf *g;
-    const pre_row *pre;
+    const tl_gguf_pre *pre;             /* NULL: a vocabulary of characters */
     const tl_gguf_pair *tokens, *types; /* types may be NULL */
+    const tl_gguf_pair *scores;         /* of characters */
     const char **texts;                 /* owned; borrowed from the file, tokens->n of them */
     size_t *sizes;                      /* owned; theirs */
-    int bos, eos;                       /* -1: none */
+    int bos, eos, unk;                  /* -1: none */
 } reading;
 
 static int no_memory(const reading *r, tl_err *err)
@@ -88,6 +55,7 @@ static int check_keys(const reading *r, tl_err *err)
         "add_eos_token",
         "add_sep_token",
         "add_space_prefix",
+        "remove_extra_whitespaces",
         "bos_token_id",
         "eos_token_id",
         "eot_token_id",
@@ -109,8 +77,8 @@ static int check_keys(const reading *r, tl_err *err)
         "fim_sep_token_id",
         NULL,
     };
+    static const char *const off[] = { KEY("add_sep_token"), KEY("remove_extra_whitespaces") };
     const size_t n = strlen(KEY(""));
-    bool separator;
     for (int i = 0; i < tl_gguf_pairs(r->g); i++) {
         const char *key = tl_gguf_pair_at(r->g, i)->key;
         if (strncmp(key, KEY(""), n) != 0) continue;
@@ -118,10 +86,13 @@ static int check_keys(const reading *r, tl_err *err)
         while (known[k] && strcmp(known[k], key + n) != 0) k++;
         if (!known[k]) return tl_fail(err, TL_EUNSUPPORTED, "%s: key %.200s is not supported", tl_gguf_path(r->g), key);
     }
-    TL_TRY(tl_gguf_bool_or(r->g, KEY("add_sep_token"), false, &separator, err));
-    if (separator)
-        return tl_fail(err, TL_EUNSUPPORTED, "%s: key " KEY("add_sep_token") " is true, which is not supported",
-                       tl_gguf_path(r->g));
+    for (int i = 0; i < 2; i++) {
+        bool on;
+        TL_TRY(tl_gguf_bool_or(r->g, off[i], false, &on, err));
+        if (on)
+            return tl_fail(err, TL_EUNSUPPORTED, "%s: key %s is true, which is not supported", tl_gguf_path(r->g),
+                           off[i]);
+    }
     return 0;
 }
 
@@ -129,19 +100,19 @@ static int find_pre(reading *r, tl_err *err)
 {
     const char *model, *name, *path = tl_gguf_path(r->g);
     TL_TRY(tl_gguf_string(r->g, KEY("model"), &model, err));
+    if (strcmp(model, "llama") == 0) return tl_gguf_array(r->g, KEY("scores"), TL_GGUF_F32, &r->scores, err);
     if (strcmp(model, "gpt2") != 0)
-        return tl_fail(err, TL_EUNSUPPORTED, "%s: key " KEY("model") " is '%.100s'%s, supported is 'gpt2'", path, model,
-                       strcmp(model, "llama") == 0 ? ", a SentencePiece vocabulary" : "");
+        return tl_fail(err, TL_EUNSUPPORTED, "%s: key " KEY("model") " is '%.100s', supported are 'gpt2' and 'llama'",
+                       path, model);
     if (!tl_gguf_get(r->g, KEY("pre")))
         return tl_fail(err, TL_EUNSUPPORTED,
                        "%s: key " KEY("pre") " is missing: nothing says how text is cut before the merges", path);
     TL_TRY(tl_gguf_string(r->g, KEY("pre"), &name, err));
     char list[200] = "";
-    for (int i = 0; i < N_PRES; i++) {
+    for (int i = 0; (r->pre = tl_gguf_pre_at(i)); i++) {
         size_t used = strlen(list);
-        snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", pres[i].name);
-        r->pre = &pres[i];
-        if (strcmp(pres[i].name, name) == 0) return 0;
+        snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", r->pre->name);
+        if (strcmp(r->pre->name, name) == 0) return 0;
     }
     return tl_fail(err, TL_EUNSUPPORTED, "%s: key " KEY("pre") " is '%.100s', supported are %s", path, name, list);
 }
@@ -154,15 +125,19 @@ static int read_tokens(reading *r, tl_err *err)
     size_t n = r->tokens->n, at = 0, i = 0;
     if (n > INT_MAX || (r->types && r->types->n != n))
         return tl_fail(err, TL_EFORMAT, "%s: %zu tokens, and types for %zu", path, n, r->types ? r->types->n : n);
+    if (r->scores && r->scores->n != n)
+        return tl_fail(err, TL_EFORMAT, "%s: %zu tokens, and scores for %zu", path, n, r->scores->n);
     r->texts = calloc(n + 1, sizeof *r->texts);
     r->sizes = calloc(n + 1, sizeof *r->sizes);
     if (!r->texts || !r->sizes) return no_memory(r, err);
     for (; (r->texts[i] = tl_gguf_next(r->tokens, &at, &r->sizes[i])); i++)
         if (r->sizes[i] == 0 || memchr(r->texts[i], 0, r->sizes[i]))
             return tl_fail(err, TL_EFORMAT, "%s: key " KEY("tokens") ": token %zu is empty or holds a NUL", path, i);
-    int last = n ? (int)n - 1 : 0;
-    TL_TRY(tl_gguf_int_or(r->g, KEY("bos_token_id"), 0, last, -1, &r->bos, err));
-    return tl_gguf_int_or(r->g, KEY("eos_token_id"), 0, last, -1, &r->eos, err);
+    const int last = n ? (int)n - 1 : 0;
+    const bool usual = r->scores && last >= 2; /* what such a vocabulary has where no key says */
+    TL_TRY(tl_gguf_int_or(r->g, KEY("bos_token_id"), 0, last, usual ? 1 : -1, &r->bos, err));
+    TL_TRY(tl_gguf_int_or(r->g, KEY("eos_token_id"), 0, last, usual ? 2 : -1, &r->eos, err));
+    return tl_gguf_int_or(r->g, KEY("unknown_token_id"), 0, last, usual ? 0 : -1, &r->unk, err);
 }
 
 /* ---- the parts ---- */
@@ -172,26 +147,38 @@ static json_t *text_of(const reading *r, int id)
     return json_stringn(r->texts[id], r->sizes[id]);
 }
 
+/* Rows of the token table that no token has are named by their numbers. */
+static bool is_pad(const char *text, size_t size, int id)
+{
+    char name[24];
+    tl_gguf_pad_name(name, id);
+    return strlen(name) == size && memcmp(name, text, size) == 0;
+}
+
 /* Ordinary tokens into vocab, those that are looked for in the text into added. */
 static int put_token(const reading *r, int id, json_t *vocab, json_t *added, tl_err *err)
 {
     const char *path = tl_gguf_path(r->g), *text = r->texts[id];
     size_t size = r->sizes[id];
     int shown = size < 100 ? (int)size : 100;
-    int64_t type = TYPE_NORMAL;
+    int64_t type = TL_TOKEN_NORMAL;
     if (r->types) tl_gguf_whole(r->types, (size_t)id, &type);
-    if (type < TYPE_UNDEFINED || type >= TYPE_BYTE)
+    const int most = r->scores ? TL_TOKEN_BYTE : TL_TOKEN_UNUSED;
+    if (type < TL_TOKEN_UNDEFINED || type > most)
         return tl_fail(err, TL_EUNSUPPORTED,
-                       "%s: key " KEY("token_type") ": token %d ('%.*s') has type %d, wanted 0 to 5", path, id, shown,
-                       text, (int)type);
+                       "%s: key " KEY("token_type") ": token %d ('%.*s') has type %d, wanted 0 to %d", path, id, shown,
+                       text, (int)type, most);
+    if (type == TL_TOKEN_UNUSED && is_pad(text, size, id)) return 0;
     json_t *content = text_of(r, id);
     if (!content) return tl_fail(err, TL_EFORMAT, "%s: key " KEY("tokens") ": token %d is not UTF-8", path, id);
-    if (type == TYPE_CONTROL || type == TYPE_USER || type == TYPE_UNKNOWN) {
+    if (type == TL_TOKEN_CONTROL || type == TL_TOKEN_USER || type == TL_TOKEN_UNKNOWN) {
         json_t *row = json_pack("{s:i, s:o, s:b, s:b, s:b, s:b, s:b}", "id", id, "content", content, "single_word", 0,
-                                "lstrip", 0, "rstrip", 0, "normalized", 0, "special", type != TYPE_USER);
-        return json_array_append_new(added, row) < 0 ? no_memory(r, err) : 0;
+                                "lstrip", 0, "rstrip", 0, "normalized", 0, "special", type != TL_TOKEN_USER);
+        if (json_array_append_new(added, row) < 0) return no_memory(r, err);
+        if (!r->scores) return 0; /* of characters all tokens are in the vocabulary */
+    } else {
+        json_decref(content);
     }
-    json_decref(content);
     const json_t *twin = json_object_getn(vocab, text, size);
     if (twin)
         return tl_fail(err, TL_EFORMAT, "%s: key " KEY("tokens") ": '%.*s' is token %d and token %d", path, shown, text,
@@ -203,6 +190,8 @@ static int make_merges(json_t *out, const reading *r, tl_err *err)
 {
     const tl_gguf_pair *merges = NULL;
     size_t at = 0, size, i = 0;
+    if (r->scores)
+        return tl_gguf_character_merges(out, r->g, r->texts, r->sizes, r->tokens->n, r->scores, r->types, err);
     TL_TRY(tl_gguf_array(r->g, KEY("merges"), TL_GGUF_STRING, &merges, err));
     for (const char *text; (text = tl_gguf_next(merges, &at, &size)); i++) {
         json_t *merge = json_stringn(text, size);
@@ -221,10 +210,12 @@ static int put_model(json_t *whole, const reading *r, tl_err *err)
     for (int id = 0; rc == 0 && id < (int)r->tokens->n; id++) rc = put_token(r, id, vocab, added, err);
     if (rc == 0) rc = make_merges(merges, r, err);
     if (rc == 0) {
-        json_t *model =
-            json_pack("{s:s, s:n, s:n, s:n, s:n, s:b, s:b, s:b, s:O, s:O}", "type", "BPE", "dropout", "unk_token",
-                      "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", 0, "byte_fallback", 0,
-                      "ignore_merges", r->pre->ignore_merges, "vocab", vocab, "merges", merges);
+        const bool characters = r->scores != NULL;
+        json_t *unk = characters && r->unk >= 0 ? text_of(r, r->unk) : json_null();
+        json_t *model = json_pack("{s:s, s:n, s:o, s:n, s:n, s:b, s:b, s:b, s:O, s:O}", "type", "BPE", "dropout",
+                                  "unk_token", unk, "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk",
+                                  characters, "byte_fallback", characters, "ignore_merges",
+                                  !characters && r->pre->ignore_merges, "vocab", vocab, "merges", merges);
         if (json_object_set(whole, "added_tokens", added) < 0 || json_object_set_new(whole, "model", model) < 0)
             rc = no_memory(r, err);
     }
@@ -245,8 +236,9 @@ static int put_stages(json_t *whole, const reading *r, tl_err *err)
 {
     bool prefix;
     int rc = 0;
+    TL_TRY(tl_gguf_bool_or(r->g, KEY("add_space_prefix"), r->scores != NULL, &prefix, err));
+    if (r->scores) return tl_gguf_character_stages(whole, prefix) < 0 ? no_memory(r, err) : 0;
     json_t *stages = json_array();
-    TL_TRY(tl_gguf_bool_or(r->g, KEY("add_space_prefix"), false, &prefix, err));
     if (r->pre->digits)
         rc |= json_array_append_new(stages, json_pack("{s:s, s:b}", "type", "Digits", "individual_digits", 1));
     if (r->pre->regex)
@@ -288,33 +280,72 @@ static int put_processor(json_t *whole, const reading *r, bool bos, bool eos, tl
     return rc < 0 ? no_memory(r, err) : 0;
 }
 
+/* chat_template: a text, or where there are several a list of them with names. */
+static int put_templates(json_t *config, const reading *r, tl_err *err)
+{
+    static const char prefix[] = "tokenizer.chat_template";
+    const size_t n = sizeof prefix - 1;
+    json_t *list = json_array();
+    int rc = 0;
+    for (int i = 0; i < tl_gguf_pairs(r->g); i++) {
+        const tl_gguf_pair *p = tl_gguf_pair_at(r->g, i);
+        if (strncmp(p->key, prefix, n) != 0 || !p->text || (p->key[n] && p->key[n] != '.')) continue;
+        const char *name = p->key[n] ? p->key + n + 1 : "default";
+        rc |= json_array_append_new(list, json_pack("{s:s, s:s}", "name", name, "template", p->text));
+    }
+    const json_t *only = json_array_size(list) == 1 ? json_array_get(list, 0) : NULL;
+    if (only && strcmp(json_string_value(json_object_get(only, "name")), "default") == 0)
+        rc |= json_object_set(config, "chat_template", json_object_get(only, "template"));
+    else if (json_array_size(list) > 0)
+        rc |= json_object_set(config, "chat_template", list);
+    json_decref(list);
+    return rc < 0 ? no_memory(r, err) : 0;
+}
+
+/* The names that other tokens have in tokenizer_config.json. */
+static int put_named(json_t *config, const reading *r, tl_err *err)
+{
+    static const char *const names[][2] = {
+        { "unk_token", KEY("unknown_token_id") }, { "sep_token", KEY("seperator_token_id") },
+        { "pad_token", KEY("padding_token_id") }, { "cls_token", KEY("cls_token_id") },
+        { "mask_token", KEY("mask_token_id") },
+    };
+    int rc = json_object_set_new(config, "tokenizer_class", json_string("PreTrainedTokenizerFast"));
+    if (r->bos >= 0) rc |= json_object_set_new(config, "bos_token", text_of(r, r->bos));
+    if (r->eos >= 0) rc |= json_object_set_new(config, "eos_token", text_of(r, r->eos));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        int id;
+        TL_TRY(tl_gguf_int_or(r->g, names[i][1], 0, (int)r->tokens->n - 1, -1, &id, err));
+        if (id >= 0) rc |= json_object_set_new(config, names[i][0], text_of(r, id));
+    }
+    rc |= json_object_set_new(config, "clean_up_tokenization_spaces", json_false());
+    return rc < 0 ? no_memory(r, err) : 0;
+}
+
 static int make(json_t *whole, json_t *config, reading *r, tl_err *err)
 {
-    const char *template;
     bool bos, eos;
     TL_TRY(find_pre(r, err));
     TL_TRY(check_keys(r, err));
     TL_TRY(read_tokens(r, err));
     TL_TRY(put_model(whole, r, err));
     TL_TRY(put_stages(whole, r, err));
-    TL_TRY(tl_gguf_bool_or(r->g, KEY("add_bos_token"), r->pre->add_bos && r->bos >= 0, &bos, err));
+    const bool usual = r->scores || r->pre->add_bos;
+    TL_TRY(tl_gguf_bool_or(r->g, KEY("add_bos_token"), usual && r->bos >= 0, &bos, err));
     TL_TRY(tl_gguf_bool_or(r->g, KEY("add_eos_token"), false, &eos, err));
     if ((bos && r->bos < 0) || (eos && r->eos < 0))
         return tl_fail(err, TL_EFORMAT, "%s: key %s is true, and no key names the token", tl_gguf_path(r->g),
                        bos && r->bos < 0 ? KEY("add_bos_token") : KEY("add_eos_token"));
     if (bos || eos) TL_TRY(put_processor(whole, r, bos, eos, err));
-    TL_TRY(tl_gguf_string_or(r->g, "tokenizer.chat_template", NULL, &template, err));
-    int rc = json_object_set_new(config, "tokenizer_class", json_string("PreTrainedTokenizerFast"));
-    if (r->bos >= 0) rc |= json_object_set_new(config, "bos_token", text_of(r, r->bos));
-    if (r->eos >= 0) rc |= json_object_set_new(config, "eos_token", text_of(r, r->eos));
-    if (template) rc |= json_object_set_new(config, "chat_template", json_string(template));
-    rc |= json_object_set_new(config, "clean_up_tokenization_spaces", json_false());
-    return rc < 0 ? no_memory(r, err) : 0;
+    TL_TRY(put_named(config, r, err));
+    return put_templates(config, r, err);
 }
 
 bool tl_tokenizer_gguf_any(const tl_gguf *g)
 {
-    return tl_gguf_get(g, KEY("model")) || tl_gguf_get(g, KEY("tokens"));
+    const tl_gguf_pair *model = tl_gguf_get(g, KEY("model"));
+    if (model && model->text && strcmp(model->text, "none") == 0) return false;
+    return model || tl_gguf_get(g, KEY("tokens"));
 }
 
 int tl_tokenizer_gguf(json_t **whole, json_t **config, const tl_gguf *g, tl_err *err)

@@ -322,11 +322,11 @@ TEST(what_would_give_other_ids_is_refused_by_key)
 {
     scratch_begin();
     gguf_writer w = bytes_and("llama", "default");
-    refused(&w, TL_EUNSUPPORTED, "tokenizer.ggml.model is 'llama', a SentencePiece vocabulary");
+    refused(&w, TL_EFORMAT, "tokenizer.ggml.scores is missing");
     w = bytes_and("bert", "gpt-2");
-    refused(&w, TL_EUNSUPPORTED, "tokenizer.ggml.model is 'bert', supported is 'gpt2'");
+    refused(&w, TL_EUNSUPPORTED, "tokenizer.ggml.model is 'bert', supported are 'gpt2' and 'llama'");
     w = bytes_and("gpt2", "falcon");
-    refused(&w, TL_EUNSUPPORTED, "tokenizer.ggml.pre is 'falcon', supported are gpt-2, smollm");
+    refused(&w, TL_EUNSUPPORTED, "tokenizer.ggml.pre is 'falcon', supported are gpt-2, olmo, smollm");
     w = bytes_and("gpt2", NULL);
     refused(&w, TL_EUNSUPPORTED, "tokenizer.ggml.pre is missing");
     w = bytes_and("gpt2", "gpt-2");
