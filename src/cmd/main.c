@@ -18,6 +18,7 @@ const tl_command *const tl_commands[] = { &tl_cmd_compare,
                                           &tl_cmd_template,
                                           &tl_cmd_pretrain,
                                           &tl_cmd_probe,
+                                          &tl_cmd_convert,
                                           &tl_cmd_pull,
                                           NULL };
 

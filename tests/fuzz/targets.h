@@ -16,10 +16,13 @@
 #include "io/safetensors.h"
 #include "model/adapter.h"
 #include "model/model_gguf.h"
+#include "model/model_gguf_write.h"
 #include "task/task.h"
 #include "tests/scratch.h"
 #include "text/template.h"
 #include "text/tokenizer.h"
+#include "text/tokenizer_copy.h"
+#include "text/tokenizer_gguf_write.h"
 
 #include <stdint.h>
 
@@ -91,11 +94,49 @@ static inline void fuzz_use_tokenizer(tl_tokenizer *t)
     tl_tokenizer_free(t);
 }
 
+/* A tokenizer may go into a GGUF file; then that is well formed. */
+static inline void fuzz_put_tokenizer(int V)
+{
+    tl_gguf_draft *d = NULL;
+    tl_gguf *g = NULL;
+    tl_buf image = tl_buf_make(64 << 20);
+    const tl_gguf_ids ids = { V, -1, -1 };
+    fuzz_check(tl_gguf_draft_create(&d, NULL) == 0);
+    if (tl_tokenizer_gguf_put(d, scratch_dir, &ids, NULL) == 0) {
+        fuzz_check(tl_gguf_draft_image(d, &image, NULL) == 0);
+        fuzz_check(tl_gguf_read(&g, "image", image.data, image.size, NULL) == 0);
+        tl_gguf_close(g);
+    }
+    tl_gguf_draft_free(d);
+    tl_buf_reset(&image);
+}
+
 static inline void fuzz_tokenizer(const uint8_t *bytes, size_t size)
 {
     tl_tokenizer *t = NULL;
     scratch_write("tokenizer.json", bytes, size);
-    if (tl_tokenizer_open(&t, scratch_dir, NULL) == 0) fuzz_use_tokenizer(t);
+    if (tl_tokenizer_open(&t, scratch_dir, NULL) < 0) return;
+    const int V = tl_tokenizer_size(t);
+    fuzz_use_tokenizer(t);
+    fuzz_put_tokenizer(V + 1);
+}
+
+/* A base in a GGUF file is one in the file and the directory made of it. */
+static inline void fuzz_rewrite(const char *path)
+{
+    tl_model *m = NULL, *back = NULL;
+    tl_gguf_base b = { 0 };
+    const tl_gguf_types types = { TL_DTYPE_COUNT, TL_DTYPE_Q8_0 };
+    fuzz_check(tl_model_open_rows(&m, path, NULL) == 0);
+    if (tl_gguf_base_make(&b, m, "again", &types, NULL) == 0 &&
+        tl_gguf_draft_save(b.draft, scratch("again.gguf"), tl_layout_list_write, &b.list, NULL) == 0) {
+        fuzz_check(tl_model_open_rows(&back, scratch("again.gguf"), NULL) == 0);
+        fuzz_check(back->config.V == m->config.V && back->config.L == m->config.L && back->config.F == m->config.F);
+        tl_model_free(back);
+    }
+    tl_gguf_base_reset(&b);
+    tl_model_write(m, scratch_dir, TL_DTYPE_BF16, NULL);
+    tl_model_free(m);
 }
 
 /* A GGUF file: every value and every byte of a tensor can be read, and it may be a base and hold a tokenizer. */
@@ -132,6 +173,7 @@ static inline void fuzz_gguf(const uint8_t *bytes, size_t size)
     if (!base || (size_t)c.T * (size_t)c.h > 1u << 16 || tl_model_open(&m, path, NULL) < 0) return;
     fuzz_check(m->config.V == c.V && m->config.L == c.L);
     tl_model_free(m);
+    fuzz_rewrite(path);
 }
 
 static inline void fuzz_config(const uint8_t *bytes, size_t size)
