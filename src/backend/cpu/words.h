@@ -161,9 +161,10 @@ static inline void words_turned(uint32_t *out, size_t stride, const float *x, si
     for (int w = 0; w < words; w += 16) {
         int left = n - w * each;
         if (rows == 16 && left >= 16 * each)
-            turned(r, x, TL_DTYPE_F32, (size_t)(w * each), ld, 16, 16 * each, pairs, false);
+            turned(r, x, TL_DTYPE_F32, (size_t)w * (size_t)each, ld, 16, 16 * each, pairs, false);
         else
-            turned(r, x, TL_DTYPE_F32, (size_t)(w * each), ld, rows, left < 16 * each ? left : 16 * each, pairs, false);
+            turned(r, x, TL_DTYPE_F32, (size_t)w * (size_t)each, ld, rows, left < 16 * each ? left : 16 * each, pairs,
+                   false);
         for (int i = 0; i < 16 && w + i < words; i++) _mm512_storeu_si512(out + (size_t)(w + i) * stride, r[i]);
     }
 }
