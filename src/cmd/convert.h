@@ -5,7 +5,9 @@
 #include "base/err.h"
 
 typedef struct tl_convert_flags {
-    const char *model; /* the base, found (tl_base_find) */
+    const char *base_name; /* the base, as --model said it */
+    const char *model;     /* and found (tl_base_find) */
+    const char *adapter;   /* NULL: the base is converted */
     const char *output;
     const char *type, *tables, *shard_size; /* NULL: not given */
 } tl_convert_flags;
@@ -15,5 +17,8 @@ typedef int tl_convert(const tl_convert_flags *f, tl_err *err);
 
 /* A base as a GGUF file, and as a directory in the Hugging Face layout. */
 tl_convert tl_convert_model_gguf, tl_convert_model_hf;
+
+/* An adapter over the base: its shapes, and the places of rows in GGUF, are the base's to say. */
+tl_convert tl_convert_adapter_peft, tl_convert_adapter_mlx, tl_convert_adapter_gguf;
 
 #endif
