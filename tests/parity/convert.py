@@ -298,7 +298,7 @@ class Server:
     def __init__(self, program, path):
         self.url = "http://127.0.0.1:18765"
         self.process = subprocess.Popen([program, "-m", path, "--port", "18765", "-c", "64", "-t", "1", "-ngl", "0"],
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                                        cwd=os.path.dirname(path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def ask(self, route, body):
         request = urllib.request.Request(self.url + route, json.dumps(body).encode(), {"Content-Type": "application/json"})
@@ -327,7 +327,6 @@ def check_llama_cpp(program, path, theirs, name):
                 continue
             found = server.ask("/tokenize", {"content": text, "add_special": False})["tokens"]
             check(found == theirs.encode(text, add_special_tokens=False).ids, f"{name}: llama.cpp cuts {text!r} otherwise")
-        server.ask("/completion", {"prompt": "Message", "n_predict": 2})
 
 
 def main():
