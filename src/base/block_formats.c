@@ -194,6 +194,23 @@ static void to_q4_0(byte *b, const float *x)
     }
 }
 
+/* As Q4_0, with 32 codes: the fifth bits stand apart. */
+static void to_q5_0(byte *b, const float *x)
+{
+    float most = x[0];
+    for (int i = 1; i < 32; i++)
+        if (fabsf(x[i]) > fabsf(most)) most = x[i];
+    float d = most / -16, id = inverse(d);
+    put_f16(b, d);
+    memset(b + 2, 0, 20);
+    for (int i = 0; i < 32; i++) {
+        int q = (int)(x[i] * id + 16.5f);
+        if (q > 31) q = 31;
+        b[2 + i / 8] |= (byte)((q >> 4) << i % 8);
+        b[6 + i % 16] |= (byte)((q & 15) << i / 16 * 4);
+    }
+}
+
 /* What 32 numbers become with code q for x: the nearest of 0 .. 15 to (x + min) / scale. */
 static int code_of(float x, float min, float inverse_scale)
 {
@@ -313,7 +330,7 @@ typedef struct format {
 
 static const format formats[TL_DTYPE_COUNT] = {
     [TL_DTYPE_Q8_0] = { from_q8_0, to_q8_0, 0, -1 }, [TL_DTYPE_Q4_0] = { from_q4_0, to_q4_0, 0, -1 },
-    [TL_DTYPE_Q4_1] = { from_q4_1, NULL, 0, 2 },     [TL_DTYPE_Q5_0] = { from_q5_0, NULL, 0, -1 },
+    [TL_DTYPE_Q4_1] = { from_q4_1, NULL, 0, 2 },     [TL_DTYPE_Q5_0] = { from_q5_0, to_q5_0, 0, -1 },
     [TL_DTYPE_Q5_1] = { from_q5_1, NULL, 0, 2 },     [TL_DTYPE_Q2_K] = { from_q2_k, NULL, 80, 82 },
     [TL_DTYPE_Q3_K] = { from_q3_k, NULL, 108, -1 },  [TL_DTYPE_Q4_K] = { from_q4_k, to_q4_k, 0, 2 },
     [TL_DTYPE_Q5_K] = { from_q5_k, NULL, 0, 2 },     [TL_DTYPE_Q6_K] = { from_q6_k, NULL, 208, -1 },

@@ -23,15 +23,15 @@
 
 #include "base/dtype.h"
 
-/* Whether the two functions below know the type: to_f32 all of the list, from_f32 Q8_0, Q4_0 and Q4_K. */
+/* Whether the two functions below know the type: to_f32 all of the list, from_f32 Q8_0, Q5_0, Q4_0 and Q4_K. */
 bool tl_block_readable(tl_dtype t);
 bool tl_block_writable(tl_dtype t);
 
 /* n numbers, whole blocks of a readable type, as f32.  blocks may have any alignment; out does not overlap them. */
 void tl_block_to_f32(tl_dtype t, float *out, const void *blocks, size_t n);
 
-/* n finite numbers into whole blocks of a writable type.  Q8_0 and Q4_0 are rounded as the format's authors do, to the
- * bit; for Q4_K scales and minima are searched for the least squared error.  A number too large for an f16 scale
+/* n finite numbers into whole blocks of a writable type.  Q8_0, Q5_0 and Q4_0 are rounded as the format's authors do,
+ * to the bit; for Q4_K scales and minima are searched for the least squared error.  A number too large for an f16 scale
  * (above 65504 times the largest code) leaves an infinity, which tl_block_finite sees. */
 void tl_block_from_f32(tl_dtype t, void *blocks, const float *x, size_t n);
 

@@ -46,12 +46,12 @@ TEST(every_format_reads_the_numbers_that_gguf_reads)
     CHECK_INT(known, 10);
 }
 
-TEST(q8_0_and_q4_0_are_packed_to_the_bytes_that_gguf_makes)
+TEST(q8_0_q5_0_and_q4_0_are_packed_to_the_bytes_that_gguf_makes)
 {
-    static const tl_dtype types[] = { TL_DTYPE_Q8_0, TL_DTYPE_Q4_0 };
+    static const tl_dtype types[] = { TL_DTYPE_Q8_0, TL_DTYPE_Q5_0, TL_DTYPE_Q4_0 };
     size_t size, packed_size;
     unsigned char *x = golden("x", ".f32", &size);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         unsigned char *wanted = golden(tl_dtype_name(types[i]), ".packed", &packed_size);
         unsigned char *found = malloc(packed_size);
         CHECK(found != NULL);
@@ -152,6 +152,6 @@ TEST(q4_k_keeps_what_is_on_its_grid)
 }
 
 RUN_TESTS(CASE(every_format_reads_the_numbers_that_gguf_reads),
-          CASE(q8_0_and_q4_0_are_packed_to_the_bytes_that_gguf_makes), CASE(q4_k_errs_less_than_q4_0),
+          CASE(q8_0_q5_0_and_q4_0_are_packed_to_the_bytes_that_gguf_makes), CASE(q4_k_errs_less_than_q4_0),
           CASE(zeros_and_numbers_too_small_for_a_scale_come_back_as_zeros),
           CASE(a_number_too_large_for_a_scale_is_seen), CASE(q4_k_keeps_what_is_on_its_grid))

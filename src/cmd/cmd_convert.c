@@ -1,103 +1,83 @@
-/* cmd_convert.c - an adapter from one format into another, over the base it is for: its shapes, and the places of rows
- * in GGUF, are the base's to say.
- *
- * A conversion is a row: what is converted, the word for the format, and who writes it. */
+/* cmd_convert.c - a base, or an adapter over it, from one format into another: a table of what, to what, by which
+ * function, reading which flags. */
+#include "cmd/convert.h"
 #include "cmd/open.h"
-#include "io/atomic.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static struct {
-    const char *model, *adapter, *to, *output;
-} o = { .model = "models/tailor-base" };
+static tl_convert_flags f = { .model = "models/tailor-base" };
+static const char *to;
 
 static const tl_option rows[] = {
-    { "model", 's', &o.model, "BASE", "the base: a directory or a GGUF file" },
-    { "adapter", 's', &o.adapter, "PATH", "an adapter over it: PEFT's or MLX's directory, or a GGUF file" },
-    { "to", 's', &o.to, "FORMAT", "of the adapter: peft, mlx or gguf" },
-    { "output", 's', &o.output, "PATH", "where it goes: a directory, a file for gguf" },
+    { "model", 's', &f.model, "BASE", "the base: a directory or a GGUF file" },
+    { "adapter", 's', &f.adapter, "PATH",
+      "an adapter over it, in its place: PEFT's or MLX's directory, or a GGUF file" },
+    { "to", 's', &to, "FORMAT", "of a base gguf or hf, of an adapter peft, mlx or gguf" },
+    { "output", 's', &f.output, "PATH", "where it goes: a directory, a file for gguf" },
+    { "type", 's', &f.type, "TYPE",
+      "of a base's matrices: f32, f16 or bf16, for gguf q8_0, q4_0 or q4_k too; without it the one they have" },
+    { "tables", 's', &f.tables, "TYPE",
+      "gguf: of the token table and the head; without it as --type, but q8_0 for q4_0 and q4_k" },
+    { "shard-size", 's', &f.shard_size, "SIZE", "hf: of a file at most, as 5GB; without it all is in one" },
     { 0 },
 };
 
-/* What there is to be converted. */
-typedef struct things {
-    const char *base_name; /* as --model said it */
-    tl_model *model;       /* owned */
-    tl_adapter *adapter;   /* owned; NULL without --adapter */
-} things;
-
-/* A directory by write, whole or not at all. */
-static int adapter_directory(const things *t, tl_err *err,
-                             int (*write)(const tl_adapter *a, const char *dir, const char *base_name, tl_err *err))
-{
-    tl_dir *dir = NULL;
-    TL_TRY(tl_dir_begin(&dir, o.output, "adapter_config.json", err));
-    int rc = write(t->adapter, tl_dir_path(dir), t->base_name, err);
-    if (rc == 0) return tl_dir_commit(dir, err);
-    tl_dir_abort(dir);
-    return rc;
-}
-
-static int adapter_to_peft(const things *t, tl_err *err)
-{
-    return adapter_directory(t, err, tl_adapter_write);
-}
-
-static int adapter_to_mlx(const things *t, tl_err *err)
-{
-    return adapter_directory(t, err, tl_adapter_write_mlx);
-}
-
-static int adapter_to_gguf(const things *t, tl_err *err)
-{
-    return tl_adapter_write_gguf(t->adapter, o.output, t->base_name, err);
-}
-
-static const struct conversion {
+typedef struct conversion {
     bool of_adapter;
     const char *to;
-    int (*run)(const things *t, tl_err *err);
-} conversions[] = {
-    { true, "peft", adapter_to_peft },
-    { true, "mlx", adapter_to_mlx },
-    { true, "gguf", adapter_to_gguf },
+    tl_convert *run;
+    const char *reads[3]; /* flags that others leave alone */
+} conversion;
+
+static const conversion conversions[] = {
+    { false, "gguf", tl_convert_model_gguf, { "type", "tables" } },
+    { false, "hf", tl_convert_model_hf, { "type", "shard-size" } },
+    { true, "peft", tl_convert_adapter_peft, { NULL } },
+    { true, "mlx", tl_convert_adapter_mlx, { NULL } },
+    { true, "gguf", tl_convert_adapter_gguf, { NULL } },
 };
 
-static int find_conversion(const struct conversion **out, tl_err *err)
+static int find_conversion(const conversion **out, tl_err *err)
 {
+    const bool of_adapter = f.adapter != NULL;
     for (size_t i = 0; i < sizeof conversions / sizeof *conversions; i++) {
         *out = &conversions[i];
-        if ((*out)->of_adapter == (o.adapter != NULL) && strcmp((*out)->to, o.to) == 0) return 0;
+        if ((*out)->of_adapter == of_adapter && strcmp((*out)->to, to) == 0) return 0;
     }
-    return tl_fail(err, TL_EUSAGE, "--to '%s': an adapter can become peft, mlx or gguf", o.to);
+    return tl_fail(err, TL_EUSAGE, "--to '%s': %s", to,
+                   of_adapter ? "an adapter can become peft, mlx or gguf" : "a base can become gguf or hf");
 }
 
-static int open_things(things *t, tl_err *err)
+/* A flag that says nothing to this conversion is an error. */
+static int check_flags(const conversion *c, tl_err *err)
 {
-    t->base_name = o.model;
-    TL_TRY(tl_base_find(&o.model, err));
-    TL_TRY(tl_model_open(&t->model, o.model, err));
-    return o.adapter ? tl_adapter_load(&t->adapter, t->model, o.adapter, err) : 0;
+    const struct {
+        const char *name, *value;
+    } own[] = { { "type", f.type }, { "tables", f.tables }, { "shard-size", f.shard_size } };
+    for (int i = 0; i < 3; i++) {
+        bool read = !own[i].value;
+        for (int k = 0; k < 3 && c->reads[k]; k++) read = read || strcmp(c->reads[k], own[i].name) == 0;
+        if (!read)
+            return tl_fail(err, TL_EUSAGE, "--%s says nothing of %s that becomes %s", own[i].name,
+                           c->of_adapter ? "an adapter" : "a base", c->to);
+    }
+    return 0;
 }
 
 static int run_convert(int argc, char **argv, tl_err *err)
 {
     tl_positional p;
-    const struct conversion *c = NULL;
-    things t = { .base_name = NULL };
+    const conversion *c = NULL;
     TL_TRY(tl_options_parse(&tl_cmd_convert, rows, argc, argv, 0, &p, err));
     if (p.help) return 0;
-    if (!o.adapter || !o.to || !o.output)
-        return tl_fail(err, TL_EUSAGE, "tailor convert: --adapter PATH, --to FORMAT and --output PATH are wanted");
+    if (!to || !f.output) return tl_fail(err, TL_EUSAGE, "tailor convert: --to FORMAT and --output PATH are wanted");
     TL_TRY(find_conversion(&c, err));
-    int rc = open_things(&t, err);
-    if (rc == 0) rc = c->run(&t, err);
-    if (rc == 0) printf("%s: an adapter of %zu numbers, as %s\n", o.output, tl_adapter_parameters(t.adapter), c->to);
-    tl_adapter_release(t.adapter);
-    tl_model_free(t.model);
-    return rc;
+    TL_TRY(check_flags(c, err));
+    f.base_name = f.model;
+    TL_TRY(tl_base_find(&f.model, err));
+    return c->run(&f, err);
 }
 
-const tl_command tl_cmd_convert = { "convert", "an adapter into the format of another tool",
-                                    "--model BASE --adapter PATH --to peft|mlx|gguf --output PATH", run_convert };
+const tl_command tl_cmd_convert = { "convert", "a base or an adapter into the format of another tool",
+                                    "[--adapter PATH] --to gguf|hf|peft|mlx --output PATH", run_convert };

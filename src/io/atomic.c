@@ -19,6 +19,7 @@
 
 struct tl_save {
     int fd;
+    size_t size; /* written */
     char path[PATH_MAX];
     char temporary[PATH_MAX];
 };
@@ -88,8 +89,19 @@ int tl_save_write(tl_save *s, const void *bytes, size_t size, tl_err *err)
                            n < 0 ? strerror(errno) : "nothing was taken");
         p += n;
         left -= (size_t)n;
+        s->size += (size_t)n;
     }
     return 0;
+}
+
+size_t tl_save_size(const tl_save *s)
+{
+    return s->size;
+}
+
+const char *tl_save_path(const tl_save *s)
+{
+    return s->path;
 }
 
 int tl_save_commit(tl_save *s, tl_err *err)

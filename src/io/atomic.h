@@ -27,6 +27,8 @@ int tl_file_save(const char *path, const void *bytes, size_t size, tl_err *err);
 typedef struct tl_save tl_save;
 int tl_save_begin(tl_save **out, const char *path, tl_err *err);
 int tl_save_write(tl_save *s, const void *bytes, size_t size, tl_err *err);
+size_t tl_save_size(const tl_save *s);      /* bytes written so far */
+const char *tl_save_path(const tl_save *s); /* as begin was given it */
 int tl_save_commit(tl_save *s, tl_err *err);
 void tl_save_abort(tl_save *s); /* accepts NULL */
 

@@ -30,7 +30,7 @@ enum {
 
 struct tl_gguf {
     char *path;  /* owned */
-    tl_map *map; /* owned */
+    tl_map *map; /* owned; NULL where the bytes are somebody else's */
     uint32_t version;
     tl_gguf_pair *pairs; /* owned: n_pairs; their keys and texts too */
     int n_pairs;
@@ -75,10 +75,10 @@ static const struct {
     [35] = { "TQ2_0", false, 0 },           [39] = { "MXFP4", false, 0 },
 };
 
-int tl_gguf_number_of(tl_dtype dtype)
+int tl_gguf_tensor_type(tl_dtype t)
 {
-    for (int i = 0; i < (int)(sizeof tensor_types / sizeof *tensor_types); i++)
-        if (tensor_types[i].readable && tensor_types[i].dtype == dtype) return i;
+    for (size_t i = 0; i < sizeof tensor_types / sizeof *tensor_types; i++)
+        if (tensor_types[i].readable && tensor_types[i].dtype == t) return (int)i;
     return -1;
 }
 
@@ -393,12 +393,11 @@ static int read_tensors(tl_gguf *g, cursor *c, uint64_t n, tl_err *err)
 
 /* ---- the file ---- */
 
-static int read_file(tl_gguf *g, tl_err *err)
+static int read_bytes(tl_gguf *g, const unsigned char *bytes, size_t size, tl_err *err)
 {
-    cursor c = { .path = g->path, .what = "the header" };
+    cursor c = { .bytes = bytes, .size = size, .path = g->path, .what = "the header" };
     const unsigned char *magic = NULL;
     uint64_t version, tensors, pairs;
-    c.bytes = tl_map_bytes(g->map, &c.size);
     TL_TRY(take(&c, 4, &magic, err));
     if (memcmp(magic, "GGUF", 4) != 0)
         return tl_fail(err, TL_EFORMAT, "%s: begins with %02x %02x %02x %02x, a GGUF file begins with its name",
@@ -425,27 +424,48 @@ bool tl_gguf_is(const char *path)
     return n == sizeof head && memcmp(head, "GGUF", 4) == 0;
 }
 
+static int make(tl_gguf **out, const char *path, tl_err *err)
+{
+    tl_gguf *g = calloc(1, sizeof *g);
+    if (g && (g->path = strdup(path))) {
+        *out = g;
+        return 0;
+    }
+    free(g);
+    return tl_fail(err, TL_ENOMEM, "%s: no memory to open it", path);
+}
+
+/* What was read is the caller's, or nothing is left of it. */
+static int give(tl_gguf **out, tl_gguf *g, int rc)
+{
+    if (rc < 0)
+        tl_gguf_close(g);
+    else
+        *out = g;
+    return rc;
+}
+
 int tl_gguf_open(tl_gguf **out, const char *path, tl_err *err)
 {
-    int rc = 0;
-    tl_gguf *g = calloc(1, sizeof *g);
-    if (!g || !(g->path = strdup(path))) {
-        rc = tl_fail(err, TL_ENOMEM, "%s: no memory to open it", path);
-        goto done;
-    }
-    rc = tl_map_open(&g->map, path, err);
-    if (rc == 0) rc = read_file(g, err);
-    if (rc < 0) goto done;
-    *out = g;
-    g = NULL;
-done:
-    tl_gguf_close(g);
-    return rc;
+    tl_gguf *g = NULL;
+    size_t size = 0;
+    TL_TRY(make(&g, path, err));
+    int rc = tl_map_open(&g->map, path, err);
+    const unsigned char *bytes = rc == 0 ? tl_map_bytes(g->map, &size) : NULL;
+    if (rc == 0) rc = read_bytes(g, bytes, size, err);
+    return give(out, g, rc);
+}
+
+int tl_gguf_read(tl_gguf **out, const char *name, const void *bytes, size_t size, tl_err *err)
+{
+    tl_gguf *g = NULL;
+    TL_TRY(make(&g, name, err));
+    return give(out, g, read_bytes(g, bytes, size, err));
 }
 
 void tl_gguf_rest(const tl_gguf *g)
 {
-    tl_map_rest(g->map);
+    if (g->map) tl_map_rest(g->map);
 }
 
 void tl_gguf_close(tl_gguf *g)

@@ -62,6 +62,9 @@ bool tl_gguf_is(const char *path);
 
 /* On success *out is the caller's, to be closed; what the functions below return lives as long. */
 int tl_gguf_open(tl_gguf **out, const char *path, tl_err *err);
+
+/* The same of a file's bytes in memory, borrowed until it is closed; name stands for the path in errors. */
+int tl_gguf_read(tl_gguf **out, const char *name, const void *bytes, size_t size, tl_err *err);
 void tl_gguf_close(tl_gguf *g);
 
 /* Give the pages back to the kernel until they are read again. */
@@ -103,8 +106,8 @@ double tl_gguf_real(const tl_gguf_pair *p, size_t i);
  *     for (const char *s; (s = tl_gguf_next(p, &at, &size));) ...    size bytes, no NUL behind them */
 const char *tl_gguf_next(const tl_gguf_pair *p, size_t *at, size_t *size);
 
-/* ggml's number of a tensor's type, or -1 where it has none. */
-int tl_gguf_number_of(tl_dtype dtype);
+/* The number by which the format knows a type of tensors, or -1. */
+int tl_gguf_tensor_type(tl_dtype t);
 
 /* "u32", "string", ... */
 const char *tl_gguf_type_name(tl_gguf_type t);

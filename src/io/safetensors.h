@@ -53,4 +53,8 @@ typedef struct tl_meta {
 int tl_safetensors_save(const char *path, const tl_stored *tensors, int n, const tl_meta *meta, int n_meta,
                         tl_err *err);
 
+/* The same where the bytes come from write, one tensor after the other in the file's order; data is not looked at. */
+int tl_safetensors_stream(const char *path, const tl_stored *tensors, int n, const tl_meta *meta, int n_meta,
+                          tl_stored_write *write, void *context, tl_err *err);
+
 #endif

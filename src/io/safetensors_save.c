@@ -82,7 +82,17 @@ static int make_header(char **out, const char *path, const tl_stored *tensors, i
     return rc;
 }
 
-static int write_all(tl_save *s, const char *header, const tl_stored *tensors, int n, tl_err *err)
+/* The bytes of tensor i, by whoever makes them. */
+static int write_one(tl_save *s, const tl_stored *t, int i, tl_stored_write *write, void *context, tl_err *err)
+{
+    size_t before = tl_save_size(s);
+    TL_TRY(write(context, i, s, err));
+    assert(tl_save_size(s) - before == t->bytes);
+    return 0;
+}
+
+static int write_all(tl_save *s, const char *header, const tl_stored *tensors, int n, tl_stored_write *write,
+                     void *context, tl_err *err)
 {
     static const char spaces[ALIGN + 1] = "                                                                ";
     size_t length = strlen(header), padded = tl_size_up(8 + length, ALIGN) - 8;
@@ -93,12 +103,12 @@ static int write_all(tl_save *s, const char *header, const tl_stored *tensors, i
     TL_TRY(tl_save_write(s, spaces, padded - length, err));
     for (size_t width = WIDEST; width > 0; width /= 2)
         for (int i = 0; i < n; i++)
-            if (tl_dtype_size(tensors[i].dtype) == width)
-                TL_TRY(tl_save_write(s, tensors[i].data, tensors[i].bytes, err));
+            if (tl_dtype_size(tensors[i].dtype) == width) TL_TRY(write_one(s, &tensors[i], i, write, context, err));
     return 0;
 }
 
-int tl_safetensors_save(const char *path, const tl_stored *tensors, int n, const tl_meta *meta, int n_meta, tl_err *err)
+int tl_safetensors_stream(const char *path, const tl_stored *tensors, int n, const tl_meta *meta, int n_meta,
+                          tl_stored_write *write, void *context, tl_err *err)
 {
     for (int i = 0; i < n; i++) {
         size_t bytes = tl_dtype_size(tensors[i].dtype);
@@ -111,7 +121,7 @@ int tl_safetensors_save(const char *path, const tl_stored *tensors, int n, const
     if (rc < 0) goto done;
     rc = tl_save_begin(&s, path, err);
     if (rc < 0) goto done;
-    rc = write_all(s, header, tensors, n, err);
+    rc = write_all(s, header, tensors, n, write, context, err);
     if (rc < 0) goto done;
     rc = tl_save_commit(s, err);
     s = NULL;
@@ -119,4 +129,15 @@ done:
     tl_save_abort(s);
     free(header);
     return rc;
+}
+
+static int write_data(void *context, int i, tl_save *s, tl_err *err)
+{
+    const tl_stored *t = (const tl_stored *)context + i;
+    return tl_save_write(s, t->data, t->bytes, err);
+}
+
+int tl_safetensors_save(const char *path, const tl_stored *tensors, int n, const tl_meta *meta, int n_meta, tl_err *err)
+{
+    return tl_safetensors_stream(path, tensors, n, meta, n_meta, write_data, (void *)tensors, err);
 }

@@ -130,16 +130,18 @@ static void base_hash(char out[65], const tl_model *m)
 
 static int save_gguf(const writer *w, const char *base_name, const char *hash, tl_err *err)
 {
-    tl_gguf_meta meta = tl_gguf_meta_make();
-    int rc = tl_gguf_put_string(&meta, "general.architecture", tl_gguf_adapter_architecture(&w->a->model->config), err);
-    if (rc == 0) rc = tl_gguf_put_string(&meta, "general.type", "adapter", err);
-    if (rc == 0) rc = tl_gguf_put_string(&meta, "general.base_model.0.name", base_name, err);
-    if (rc == 0) rc = tl_gguf_put_u32(&meta, "general.base_model.count", 1, err);
-    if (rc == 0) rc = tl_gguf_put_string(&meta, "adapter.type", "lora", err);
-    if (rc == 0) rc = tl_gguf_put_f32(&meta, "adapter.lora.alpha", w->one, err);
-    if (rc == 0 && *hash) rc = tl_gguf_put_string(&meta, "tailor.base_hash", hash, err);
-    if (rc == 0) rc = tl_gguf_save(w->path, &meta, w->tensors, w->n, err);
-    tl_gguf_meta_reset(&meta);
+    tl_gguf_draft *d = NULL;
+    TL_TRY(tl_gguf_draft_create(&d, err));
+    tl_gguf_draft_text(d, "general.architecture", tl_gguf_adapter_architecture(&w->a->model->config));
+    tl_gguf_draft_text(d, "general.type", "adapter");
+    tl_gguf_draft_text(d, "general.base_model.0.name", base_name);
+    tl_gguf_draft_u32(d, "general.base_model.count", 1);
+    tl_gguf_draft_text(d, "adapter.type", "lora");
+    tl_gguf_draft_f32(d, "adapter.lora.alpha", w->one);
+    if (*hash) tl_gguf_draft_text(d, "tailor.base_hash", hash);
+    for (int i = 0; i < w->n; i++) tl_gguf_draft_tensor(d, &w->tensors[i]);
+    int rc = tl_gguf_draft_save(d, w->path, NULL, NULL, err);
+    tl_gguf_draft_free(d);
     return rc;
 }
 

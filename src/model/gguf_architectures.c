@@ -162,6 +162,7 @@ static const char *const none[] = { NULL };
 
 static const tl_gguf_architecture architectures[] = {
     { "llama", "llama", llama_fields, layer_names, NULL, interleaved, 0 },
+    { "llama", "mistral", llama_fields, layer_names, NULL, interleaved, 0 },
     { "qwen2", "qwen2", llama_fields, layer_names, NULL, none, 0 },
     { "llama", "mixtral", mixtral_fields, layer_names, expert_names, interleaved, 0 },
     { "qwen3", "qwen3", llama_fields, layer_names, NULL, none, 0 },
@@ -180,4 +181,13 @@ static const tl_gguf_architecture architectures[] = {
 const tl_gguf_architecture *tl_gguf_architecture_at(int i)
 {
     return i < (int)(sizeof architectures / sizeof *architectures) ? &architectures[i] : NULL;
+}
+
+/* Buffers, and the factors that model_gguf.c has read. */
+static const char *const ignored[] = { "rope_freqs.weight", "rope_factors_short.weight", "rope_factors_long.weight",
+                                       ".attn_rot_embd.weight", NULL };
+
+tl_layout tl_gguf_layout(const tl_gguf_architecture *a)
+{
+    return (tl_layout){ tl_gguf_model_names, a->layer_names, a->expert_names, "", ignored, a->interleaved };
 }

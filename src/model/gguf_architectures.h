@@ -1,9 +1,9 @@
-/* gguf_architectures.h - GGUF's architectures: which family computes the same, and under which names; for model_gguf.c.
- */
+/* gguf_architectures.h - GGUF's architectures: which family computes the same, and under which names; for model_gguf.c,
+ * which reads by it, and model_gguf_write.c. */
 #ifndef TL_MODEL_GGUF_ARCHITECTURES_H
 #define TL_MODEL_GGUF_ARCHITECTURES_H
 
-#include "model/names.h"
+#include "model/layout.h"
 
 typedef enum tl_gguf_field_kind {
     TL_GGUF_WHOLE,
@@ -31,7 +31,11 @@ typedef struct tl_gguf_architecture {
 
 extern const tl_name tl_gguf_model_names[];
 
-/* The i-th architecture, or NULL after the last. */
+/* The i-th architecture, or NULL after the last.  Of several with one name the first is what a file is read as, the
+ * others are families that compute the same and are written so. */
 const tl_gguf_architecture *tl_gguf_architecture_at(int i);
+
+/* Its tensors. */
+tl_layout tl_gguf_layout(const tl_gguf_architecture *a);
 
 #endif

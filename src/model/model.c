@@ -83,6 +83,7 @@ void tl_model_free(tl_model *m)
         tl_arena_free(m->memory->copies);
         tl_arena_free(m->memory->trained);
         tl_arena_free(m->memory->rope);
+        free(m->memory->origins);
     }
     free(m->memory);
     free(m->experts);

@@ -156,12 +156,21 @@ int tl_model_unfreeze(tl_model *m, tl_err *err);
 /* Bytes of that block: the plan. */
 size_t tl_model_unfreeze_bytes(const tl_model *m, const tl_unfreeze *how);
 
-/* Write config.json and model.safetensors in dtype (f32 or bf16) into the directory being built at dir, with the tensor
- * names and layouts of the family. */
+typedef struct tl_write_options {
+    tl_dtype dtype;       /* f32, f16 or bf16 for every tensor; TL_DTYPE_COUNT: the one it has (quantized: f32) */
+    size_t shard_bytes;   /* of a file's tensors at most, where they are more than one; 0: one file for all */
+    const json_t *config; /* borrowed: the config.json to carry along, with its type changed; NULL: made from m's */
+} tl_write_options;
+tl_write_options tl_write_defaults(void);
+
+/* Write config.json and model.safetensors (or shards and their index) into the directory being built at dir, with the
+ * tensor names and layouts of the family.  Nothing is copied but what is being written. */
+int tl_model_write_with(const tl_model *m, const char *dir, const tl_write_options *options, tl_err *err);
+
+/* The same in one file, in dtype. */
 int tl_model_write(const tl_model *m, const char *dir, tl_dtype dtype, tl_err *err);
 
-/* The same with every weight in the type it has in memory (a quantized one widened to f32): nothing is rounded and
- * hardly anything copied. */
+/* The same with every weight in the type it has in memory (a quantized one widened to f32): nothing is rounded. */
 int tl_model_write_as_it_is(const tl_model *m, const char *dir, tl_err *err);
 
 /* Walk every weight: visit gets the Hugging Face-like name of ours ("layers.0.q.weight") and the weight; stops at the

@@ -22,6 +22,7 @@
 
 #include "io/json.h"
 #include "model/gguf_architectures.h"
+#include "model/rope.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,9 +170,42 @@ static int put_scaling(json_t *scheme, const tl_gguf *g, const architecture *a, 
     return json_object_set_new(scheme, field, value) < 0 ? no_memory(g, err) : 0;
 }
 
-/* The scheme that stored factors make: those of Llama 3.1 for every length, Phi-3's for two.  *found: there are any. */
-static int put_factors(json_t *scheme, const tl_gguf *g, const architecture *a, bool *found, tl_err *err)
+/* Factors of Llama 3.1's scheme: which one, its parameters tell - where they are those of its authors, and the context
+ * is known (8192 where no key says). */
+static bool is_llama3(tl_rope *r, const json_t *list, const tl_gguf *g, const architecture *a, const json_t *o)
 {
+    char key[200];
+    float plain[TL_LONG_MAX], found[TL_LONG_MAX];
+    const int n = (int)json_array_size(list), w = 2 * n;
+    const tl_rope unscaled = { .theta = json_number_value(json_object_get(o, "rope_theta")) };
+    full_key(key, a, "rope.scaling.original_context_length");
+    if (unscaled.theta <= 1 || w != head_width(o)) return false;
+    *r = (tl_rope){ .kind = TL_ROPE_LLAMA3, .theta = unscaled.theta, .low = 1, .high = 4 };
+    for (int i = 0; i < n; i++) r->factor = fmax(r->factor, json_real_value(json_array_get(list, (size_t)i)));
+    if (r->factor < 1 || tl_gguf_int_or(g, key, 2, TL_POSITIONS_MAX, 8192, &r->original, NULL) < 0) return false;
+    tl_rope_frequencies(plain, &unscaled, w, r->original);
+    tl_rope_frequencies(found, r, w, r->original);
+    for (int i = 0; i < n; i++)
+        if (!(fabs((double)plain[i] / found[i] / json_real_value(json_array_get(list, (size_t)i)) - 1) < 2e-6))
+            return false;
+    return true;
+}
+
+static int put_llama3(json_t *scheme, const tl_rope *r, const tl_gguf *g, tl_err *err)
+{
+    int bad = json_object_set_new(scheme, "rope_type", json_string("llama3"));
+    bad |= json_object_set_new(scheme, "factor", json_real(r->factor));
+    bad |= json_object_set_new(scheme, "low_freq_factor", json_real(r->low));
+    bad |= json_object_set_new(scheme, "high_freq_factor", json_real(r->high));
+    bad |= json_object_set_new(scheme, "original_max_position_embeddings", json_integer(r->original));
+    return bad ? no_memory(g, err) : 0;
+}
+
+/* The scheme that stored factors make: those of Llama 3.1 for every length, Phi-3's for two.  *found: there are any. */
+static int put_factors(json_t *scheme, const tl_gguf *g, const architecture *a, const json_t *o, bool *found,
+                       tl_err *err)
+{
+    tl_rope llama3;
     static const char *const names[] = { "rope_freqs.weight", "rope_factors_short.weight", "rope_factors_long.weight" };
     json_t *lists[3] = { 0 };
     int rc = 0, bad = 0;
@@ -183,7 +217,9 @@ static int put_factors(json_t *scheme, const tl_gguf *g, const architecture *a, 
     }
     bool two = lists[1] && lists[2];
     *found = two || (lists[0] && !all_ones(lists[0]));
-    if (rc == 0 && *found) {
+    if (rc == 0 && *found && !two && is_llama3(&llama3, lists[0], g, a, o)) {
+        rc = put_llama3(scheme, &llama3, g, err);
+    } else if (rc == 0 && *found) {
         bad |= json_object_set_new(scheme, "rope_type", json_string("longrope"));
         bad |= json_object_set(scheme, "short_factor", lists[two ? 1 : 0]);
         bad |= json_object_set(scheme, "long_factor", lists[two ? 2 : 0]);
@@ -215,7 +251,7 @@ static int put_rope(json_t *o, const tl_gguf *g, const architecture *a, tl_err *
     TL_TRY(tl_gguf_string_or(g, key, "none", &type, err));
     json_t *scheme = json_object();
     if (!scheme) return no_memory(g, err);
-    int rc = put_factors(scheme, g, a, &found, err);
+    int rc = put_factors(scheme, g, a, o, &found, err);
     if (rc == 0 && !found && strcmp(type, "none") != 0) rc = put_named(scheme, g, a, type, err);
     if (rc == 0 && json_object_size(scheme) > 0 && strcmp(type, "linear") != 0)
         rc = put_scaling(scheme, g, a, "original_context_length", "original_max_position_embeddings", true, err);
@@ -272,7 +308,7 @@ static bool is_of_scheme(const tl_config *c, const tl_gguf_pair *p, const char *
         tl_rope_kind kinds[3];
     } taken[] = {
         { "rope.scaling.factor", { TL_ROPE_LINEAR, TL_ROPE_YARN, TL_ROPE_YARN } },
-        { "rope.scaling.original_context_length", { TL_ROPE_YARN, TL_ROPE_LONG, TL_ROPE_LONG } },
+        { "rope.scaling.original_context_length", { TL_ROPE_YARN, TL_ROPE_LONG, TL_ROPE_LLAMA3 } },
         { "rope.scaling.attn_factor", { TL_ROPE_LONG, TL_ROPE_LONG, TL_ROPE_LONG } },
         { "rope.scaling.yarn_beta_fast", { TL_ROPE_YARN, TL_ROPE_YARN, TL_ROPE_YARN } },
         { "rope.scaling.yarn_beta_slow", { TL_ROPE_YARN, TL_ROPE_YARN, TL_ROPE_YARN } },
@@ -336,10 +372,6 @@ static int check_keys(const tl_gguf *g, const architecture *a, const tl_config *
     return 0;
 }
 
-/* Buffers, and the factors that put_rope has read. */
-static const char *const ignored[] = { "rope_freqs.weight", "rope_factors_short.weight", "rope_factors_long.weight",
-                                       ".attn_rot_embd.weight", NULL };
-
 int tl_gguf_config(tl_config *out, tl_layout *layout, const tl_gguf *g, tl_err *err)
 {
     const architecture *a = NULL;
@@ -355,6 +387,6 @@ int tl_gguf_config(tl_config *out, tl_layout *layout, const tl_gguf *g, tl_err *
             tl_fail(err, TL_EFORMAT, "%s: %d layers, and %d tensors in all", tl_gguf_path(g), out->L, tl_gguf_count(g));
     if (rc == 0) rc = check_keys(g, a, out, err);
     json_decref(o);
-    *layout = (tl_layout){ tl_gguf_model_names, a->layer_names, a->expert_names, "", ignored, a->interleaved };
+    *layout = tl_gguf_layout(a);
     return rc;
 }

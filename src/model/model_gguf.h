@@ -7,17 +7,7 @@
 #define TL_MODEL_MODEL_GGUF_H
 
 #include "io/gguf.h"
-#include "model/names.h"
-
-/* The tensors that a file of some format must hold: tables as those of names.h, all shared. */
-typedef struct tl_layout {
-    const tl_name *model_names, *layer_names; /* each ends with stored == NULL */
-    const tl_name *expert_names;              /* likewise, or NULL */
-    const char *prefix;                       /* in front of stored names, which some files leave out; "": none */
-    const char *const *ignored;               /* endings of stored buffers that hold no weights; ends with NULL */
-    const char *const
-        *interleaved; /* of layer_names: the rows of a head lie as 0, h/2, 1, h/2 + 1, ...; ends with NULL */
-} tl_layout;
+#include "model/layout.h"
 
 /* The metadata as a config.  An architecture or a key of it that is not known here changes the mathematics for all we
  * know: it is refused by name. */

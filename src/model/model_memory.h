@@ -5,7 +5,7 @@
 #include "base/arena.h"
 #include "io/gguf.h"
 #include "io/safetensors.h"
-#include "model/names.h"
+#include "model/origin.h"
 
 /* What a base's hash is made of (model_hash.c). */
 typedef struct tl_model_digests {
@@ -22,7 +22,9 @@ struct tl_model_memory {
     tl_arena *copies;     /* owned: weights that could not be used where they lie, likewise */
     tl_arena *trained;    /* owned: weights and gradients of an unfrozen model, laid out so: */
     tl_unfreeze how;
-    tl_arena *rope; /* owned: the tables */
+    tl_arena *rope;     /* owned: the tables */
+    tl_origin *origins; /* owned: [n_origins], sorted; of a base opened by rows (origin.h) */
+    size_t n_origins;
     tl_model_digests digests;
 };
 
@@ -38,6 +40,9 @@ int tl_model_each_row(tl_model *m, tl_weight_visit *visit, void *context);
 
 /* The head of a tied model is its token table. */
 void tl_model_tie(tl_model *m);
+
+/* All origins are there: from now on they are found. */
+void tl_origins_sort(tl_model *m);
 
 /* A model with layers of its own whose weights are those of m, which must outlive it.  It has no hash. */
 int tl_model_share(tl_model **out, const tl_model *m, tl_err *err);

@@ -31,6 +31,8 @@ typedef struct loader {
     tl_gguf *gguf;        /* likewise; NULL for a directory */
     tl_arena *copies;     /* measuring, or the real one, or NULL where nothing is copied */
     bool measuring;       /* this is the first walk */
+    bool by_rows;         /* nothing is loaded: the first walk is the only one */
+    size_t room;          /* then: for origins */
     float *scratch;       /* owned: for rows on their way into panels */
     size_t scratch_floats;
     const tl_stored **claimed; /* owned: tensors that found their place */
@@ -123,24 +125,13 @@ static tl_dtype type_in_memory(const loader *l, const tl_stored *t, const tl_wei
     return tl_quantized_type(t->dtype, table ? m->options.tables : m->options.layers, (size_t)w->cols);
 }
 
-/* Where the rows of a weight stand in its tensor. */
-typedef struct row_order {
-    size_t start;            /* the first, where they follow each other */
-    int h;                   /* the width of a head within which they are interleaved, or 0 */
-    const tl_name *by_heads; /* or NULL */
-} row_order;
-
 static size_t stored_row(const void *order, size_t o)
 {
-    const row_order *r = order;
-    size_t h = (size_t)r->h;
-    if (r->by_heads) return tl_by_heads(o, r->by_heads->part, r->by_heads->parts, r->h);
-    if (h) o = o / h * h + (o % h < h / 2 ? o % h * 2 : (o % h - h / 2) * 2 + 1);
-    return r->start + o;
+    return tl_row_order_at(order, o);
 }
 
 /* O rows of I numbers of the tensor into y, in the type and order of memory. */
-static void copy_rows(void *y, tl_dtype type, const tl_stored *t, const row_order *order, size_t O, size_t I)
+static void copy_rows(void *y, tl_dtype type, const tl_stored *t, const tl_row_order *order, size_t O, size_t I)
 {
     size_t from = tl_dtype_row_bytes(t->dtype, I), to = tl_dtype_row_bytes(type, I);
 #pragma omp parallel for
@@ -156,15 +147,8 @@ static void copy_rows(void *y, tl_dtype type, const tl_stored *t, const row_orde
     }
 }
 
-/* The width of a head where the rows of the stored tensor are interleaved within heads, or 0. */
-static int interleaved_width(const loader *l, const tl_name *name)
-{
-    for (const char *const *stored = l->layout.interleaved; *stored; stored++)
-        if (strcmp(*stored, name->stored) == 0) return l->m->config.h;
-    return 0;
-}
-
-static int place_panels(loader *l, const tl_stored *t, tl_weight *w, const row_order *order, bool turned, tl_err *err)
+static int place_panels(loader *l, const tl_stored *t, tl_weight *w, const tl_row_order *order, bool turned,
+                        tl_err *err)
 {
     const size_t O = (size_t)w->rows, I = (size_t)w->cols, floats = tl_quantize_scratch(I);
     const tl_rows rows = { .stored = t, .turned = turned, .row = stored_row, .context = order };
@@ -174,10 +158,26 @@ static int place_panels(loader *l, const tl_stored *t, tl_weight *w, const row_o
     return panels ? tl_quantize(w->dtype, panels, &rows, O, I, l->scratch, l->dir, err) : 0;
 }
 
+/* Where the weight lies is all that is wanted of it. */
+static int remember(loader *l, const tl_stored *t, tl_weight *w, const tl_row_order *order, tl_form form, tl_err *err)
+{
+    struct tl_model_memory *k = l->m->memory;
+    if (k->n_origins == l->room) {
+        size_t room = l->room ? 2 * l->room : 64;
+        tl_origin *more = realloc(k->origins, room * sizeof *more);
+        if (!more) return tl_fail(err, TL_ENOMEM, "%s: no memory to read it", l->dir);
+        k->origins = more;
+        l->room = room;
+    }
+    k->origins[k->n_origins++] = (tl_origin){ w, t, form, *order };
+    w->dtype = t->dtype;
+    return 0;
+}
+
 /* Give each weight of the group its data; expert: whose part of a stacked tensor it is. */
 static int place(loader *l, const tl_stored *t, const tl_group *g, int expert, tl_err *err)
 {
-    row_order order = { .h = interleaved_width(l, g->name) };
+    tl_row_order order = { .h = tl_layout_interleaved(&l->layout, g->name, &l->m->config) };
     bool stacked = g->name->form == TL_FORM_STACKED, rest = !g->vector;
     if (stacked) order.start = (size_t)expert * g->O;
     for (int p = 0; p < g->name->parts; p++) {
@@ -185,8 +185,10 @@ static int place(loader *l, const tl_stored *t, const tl_group *g, int expert, t
         size_t O = (size_t)(g->vector ? w->cols : w->rows), I = g->I;
         tl_form form = stacked ? TL_FORM_ROWS : g->name->form;
         w->dtype = type_in_memory(l, t, w, g->vector);
-        if (form == TL_FORM_BY_HEADS) order = (row_order){ .h = l->m->config.h, .by_heads = &g->name[p] };
-        if (tl_panels_known(w->dtype)) {
+        if (form == TL_FORM_BY_HEADS) order = (tl_row_order){ .h = l->m->config.h, .by_heads = &g->name[p] };
+        if (l->by_rows) {
+            TL_TRY(remember(l, t, w, &order, form, err));
+        } else if (tl_panels_known(w->dtype)) {
             TL_TRY(place_panels(l, t, w, &order, form == TL_FORM_TRANSPOSED, err));
         } else if (form == TL_FORM_TRANSPOSED) { /* from numbers only: check_stored has seen to it */
             float *copy = tl_arena_floats(l->copies, O * I);
@@ -201,7 +203,7 @@ static int place(loader *l, const tl_stored *t, const tl_group *g, int expert, t
         } else {
             w->data = (const char *)t->data + tl_dtype_row_bytes(t->dtype, order.start * I);
         }
-        rest = rest && tl_panels_known(w->dtype);
+        rest = rest && !l->by_rows && tl_panels_known(w->dtype);
         order.start += O;
     }
     const size_t mine = stacked ? g->O * tl_dtype_row_bytes(t->dtype, g->I) : t->bytes;
@@ -324,6 +326,12 @@ static int load(loader *l, tl_err *err)
     l->claimed = calloc((size_t)stored_count(l) + 1, sizeof(*l->claimed));
     if (!l->claimed) return tl_fail(err, TL_ENOMEM, "%s: no memory to read it", l->dir);
     TL_TRY(measure_copies(l, &bytes, err));
+    if (l->by_rows) {
+        tl_origins_sort(m);
+        TL_TRY(check_all_claimed(l, err));
+        tl_model_tie(m);
+        return 0;
+    }
     TL_TRY(check_finite(l, err));
     if (bytes > 0) TL_TRY(tl_arena_create(&m->memory->copies, bytes, "copies of weights", err));
     l->copies = m->memory->copies;
@@ -337,15 +345,13 @@ static int load(loader *l, tl_err *err)
 
 static int open_dir(loader *l, tl_err *err)
 {
-    static const char *const nothing[] = { NULL };
     tl_config config;
     TL_TRY(tl_config_read(&config, l->dir, err));
     TL_TRY(tl_model_make(&l->m, &config, err));
     l->m->options = l->options;
     TL_TRY(tl_safetensors_open(&l->m->memory->file, l->dir, err));
-    const tl_family *f = config.family;
     l->file = l->m->memory->file;
-    l->layout = (tl_layout){ f->model_names, f->layer_names, f->expert_names, f->prefix, f->ignored, nothing };
+    l->layout = tl_layout_of(config.family);
     l->settings = "config.json";
     return load(l, err);
 }
@@ -367,18 +373,29 @@ static int open_gguf(loader *l, tl_err *err)
     return load(l, err);
 }
 
+static int open_by(loader *l, tl_model **out, tl_err *err)
+{
+    int rc = tl_gguf_is(l->dir) ? open_gguf(l, err) : open_dir(l, err);
+    free(l->claimed);
+    free(l->scratch);
+    if (rc < 0) {
+        tl_model_free(l->m);
+        return rc;
+    }
+    *out = l->m;
+    return 0;
+}
+
 int tl_model_open_as(tl_model **out, const char *path, const tl_model_options *options, tl_err *err)
 {
     loader l = { .dir = path, .options = *options };
-    int rc = tl_gguf_is(path) ? open_gguf(&l, err) : open_dir(&l, err);
-    free(l.claimed);
-    free(l.scratch);
-    if (rc < 0) {
-        tl_model_free(l.m);
-        return rc;
-    }
-    *out = l.m;
-    return 0;
+    return open_by(&l, out, err);
+}
+
+int tl_model_open_rows(tl_model **out, const char *path, tl_err *err)
+{
+    loader l = { .dir = path, .options = tl_model_defaults(), .by_rows = true };
+    return open_by(&l, out, err);
 }
 
 int tl_model_open(tl_model **out, const char *path, tl_err *err)

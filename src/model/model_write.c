@@ -1,106 +1,45 @@
-/* model_write.c - a base to disk, as transformers reads it: the family's names and layouts, parts joined again,
- * matrices turned back, everything in one type. */
+/* model_write.c - a base to disk, as transformers reads it: config.json, and the family's tensors in one file or in
+ * shards with their index. */
 #include "base/panels.h"
 #include "io/atomic.h"
 #include "io/json.h"
-#include "model/model_memory.h"
+#include "io/safetensors.h"
+#include "model/layout_write.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct writer {
-    const tl_model *m;
-    tl_dtype dtype;     /* of every tensor; COUNT: each its own */
-    tl_arena *arena;    /* measuring, or the real one */
-    tl_stored *tensors; /* owned by tl_model_write; NULL while measuring */
-    int n;
-} writer;
-
-static float weight_at(const tl_weight *w, size_t i)
+tl_write_options tl_write_defaults(void)
 {
-    return w->dtype == TL_DTYPE_F32 ? ((const float *)w->data)[i] : tl_bf16_to_f32(((const tl_bf16 *)w->data)[i]);
+    return (tl_write_options){ .dtype = TL_DTYPE_COUNT };
 }
 
-static void put(void *data, tl_dtype dtype, size_t i, float x)
+/* What transformers calls the type. */
+static const char *torch_name(tl_dtype t)
 {
-    if (dtype == TL_DTYPE_F32)
-        ((float *)data)[i] = x;
-    else
-        ((tl_bf16 *)data)[i] = tl_f32_to_bf16(x);
+    return t == TL_DTYPE_F16 ? "float16" : t == TL_DTYPE_BF16 ? "bfloat16" : "float32";
 }
 
-/* All parts of the group into data, in the stored layout; h: the width of a head; row: room for a row of a
- * quantized matrix. */
-static void fill(void *data, tl_dtype dtype, const tl_group *g, int h, float *row)
+/* The type asked for; where none is, the weight's own, blocks as f32. */
+static tl_dtype choose(const void *options, const tl_model *m, const tl_layout_tensor *t)
 {
-    size_t start = 0;
-    float less = g->name->form == TL_FORM_LESS_ONE ? 1 : 0;
-    for (int p = 0; p < g->name->parts; p++) {
-        const tl_weight *w = g->weights[p];
-        size_t O = (size_t)(g->vector ? w->cols : w->rows), I = g->I;
-        const bool panels = tl_panels_known(w->dtype);
-        for (size_t o = 0; o < O; o++) {
-            if (panels) tl_weight_widen_row(w, (int)o, row);
-            for (size_t i = 0; i < I; i++)
-                put(data, dtype, tl_group_place(g, p, start, o, i, h),
-                    (panels ? row[i] : weight_at(w, o * I + i)) - less);
-        }
-        start += O;
-    }
+    (void)m;
+    const tl_write_options *o = options;
+    const tl_dtype own = tl_weight_own_type(t->weight);
+    if (o->dtype != TL_DTYPE_COUNT) return o->dtype;
+    return own == TL_DTYPE_BF16 || own == TL_DTYPE_F16 ? own : TL_DTYPE_F32;
 }
 
-static void add_group(writer *w, const tl_group *g, int layer, int expert)
-{
-    const tl_weight *first = g->weights[0];
-    size_t n = g->O * g->I;
-    const bool panels = tl_panels_known(first->dtype);
-    tl_dtype dtype = w->dtype == TL_DTYPE_COUNT ? (panels ? TL_DTYPE_F32 : first->dtype) : w->dtype;
-    bool turned = g->name->form == TL_FORM_TRANSPOSED;
-    bool as_is = g->name->parts == 1 && g->name->form == TL_FORM_ROWS && first->dtype == dtype;
-    void *data = as_is ? NULL : tl_arena_take(w->arena, n * tl_dtype_size(dtype));
-    char *name = tl_arena_take(w->arena, TL_NAME_MAX);
-    float *row = panels ? tl_arena_floats(w->arena, g->I) : NULL;
-    if (!w->tensors) {
-        w->n++;
-        return;
-    }
-    if (data) fill(data, dtype, g, w->m->config.h, row);
-    tl_name_print(name, TL_NAME_MAX, g->name->stored, layer, expert);
-    tl_stored *t = &w->tensors[w->n++];
-    *t = (tl_stored){ .name = name, .dtype = dtype, .n_dims = g->vector ? 1 : 2 };
-    t->dims[0] = turned ? g->I : g->O;
-    if (!g->vector) t->dims[1] = turned ? g->O : g->I;
-    t->data = as_is ? first->data : data;
-    t->bytes = n * tl_dtype_size(dtype);
-}
-
-static void add_table(writer *w, const tl_name *name, const tl_weight_row *rows, void *owner, int layer, int expert)
-{
-    for (; name->stored; name += name->parts) {
-        tl_group g;
-        if (tl_group_take(&g, &w->m->config, name, rows, owner)) add_group(w, &g, layer, expert);
-    }
-}
-
-static void add_tables(writer *w)
-{
-    const tl_family *f = w->m->config.family;
-    add_table(w, f->model_names, tl_model_rows, (void *)w->m, 0, 0);
-    for (int i = 0; i < w->m->config.L; i++) {
-        tl_layer *y = &w->m->layers[i];
-        add_table(w, f->layer_names, tl_layer_rows, y, i, 0);
-        for (int e = 0; e < w->m->config.E; e++) add_table(w, f->expert_names, tl_expert_rows, &y->experts[e], i, e);
-    }
-}
-
-static int write_config(const tl_model *m, const char *dir, tl_dtype dtype, tl_err *err)
+static int write_config(const tl_model *m, const char *dir, const tl_write_options *o, tl_err *err)
 {
     char path[PATH_MAX];
+    const tl_layout_tensor first = { .weight = &m->layers[0].linear[TL_Q] };
     TL_TRY(tl_path_join(path, sizeof path, dir, "config.json", err));
-    json_t *object = tl_config_json(&m->config);
-    if (!object ||
-        json_object_set_new(object, "torch_dtype", json_string(dtype == TL_DTYPE_F32 ? "float32" : "bfloat16")) < 0) {
+    json_t *object = o->config ? json_copy((json_t *)o->config) : tl_config_json(&m->config);
+    const char *key = json_object_get(object, "dtype") ? "dtype" : "torch_dtype"; /* since its version 5, and before */
+    if (!object || json_object_set_new(object, key, json_string(torch_name(choose(o, m, &first)))) < 0) {
         json_decref(object);
         return tl_fail(err, TL_ENOMEM, "%s: no memory to write it", path);
     }
@@ -109,43 +48,87 @@ static int write_config(const tl_model *m, const char *dir, tl_dtype dtype, tl_e
     return rc;
 }
 
-static int write_model(const tl_model *m, const char *dir, tl_dtype dtype, tl_err *err)
+/* ---- shards ---- */
+
+/* Tensors first to the returned one go into one file: as many as fit in limit bytes, and at least one. */
+static int shard_end(const tl_layout_list *list, int first, size_t limit)
+{
+    size_t bytes = list->tensors[first].bytes;
+    int end = first + 1;
+    while (end < list->n && (limit == 0 || bytes + list->tensors[end].bytes <= limit))
+        bytes += list->tensors[end++].bytes;
+    return end;
+}
+
+static int shard_count(const tl_layout_list *list, size_t limit)
+{
+    int n = 0;
+    for (int first = 0; first < list->n; n++) first = shard_end(list, first, limit);
+    return n;
+}
+
+static int save_index(const tl_layout_list *list, json_t *map, const char *dir, tl_err *err)
+{
+    char path[PATH_MAX];
+    size_t bytes = 0;
+    for (int i = 0; i < list->n; i++) bytes += list->tensors[i].bytes;
+    TL_TRY(tl_path_join(path, sizeof path, dir, "model.safetensors.index.json", err));
+    json_t *index = json_pack("{s:{s:I}, s:O}", "metadata", "total_size", (json_int_t)bytes, "weight_map", map);
+    int rc = index ? tl_json_save(path, index, err) : tl_fail(err, TL_ENOMEM, "%s: no memory to write it", path);
+    json_decref(index);
+    return rc;
+}
+
+/* One file, its tensors into map. */
+static int write_shard(tl_layout_list *list, int end, const char *name, const char *dir, json_t *map, tl_err *err)
 {
     static const tl_meta meta[] = { { "format", "pt" } }; /* transformers wants the word */
     char path[PATH_MAX];
-    writer w = { .m = m, .dtype = dtype };
-    const tl_dtype own = m->layers[0].linear[TL_Q].dtype;
-    TL_TRY(write_config(m, dir, dtype != TL_DTYPE_COUNT ? dtype : tl_panels_known(own) ? TL_DTYPE_F32 : own, err));
-    TL_TRY(tl_path_join(path, sizeof path, dir, "model.safetensors", err));
+    TL_TRY(tl_path_join(path, sizeof path, dir, name, err));
+    for (int i = list->first; i < end; i++)
+        if (json_object_set_new(map, list->tensors[i].name, json_string(name)) < 0)
+            return tl_fail(err, TL_ENOMEM, "%s: no memory for its index", path);
+    return tl_safetensors_stream(path, list->tensors + list->first, end - list->first, meta, 1, tl_layout_list_write,
+                                 list, err);
+}
 
-    tl_arena *measure = NULL;
-    TL_TRY(tl_arena_measure(&measure, err));
-    w.arena = measure;
-    add_tables(&w);
-    size_t bytes = tl_arena_peak(measure);
-    int n = w.n, rc = 0;
-    tl_arena_free(measure);
-
-    w.arena = NULL;
-    w.n = 0;
-    w.tensors = calloc((size_t)n, sizeof *w.tensors);
-    if (!w.tensors) return tl_fail(err, TL_ENOMEM, "%s: no memory to write it", path);
-    rc = tl_arena_create(&w.arena, bytes, "the weights to be written", err);
-    if (rc == 0) {
-        add_tables(&w);
-        rc = tl_safetensors_save(path, w.tensors, n, meta, 1, err);
+static int write_shards(tl_layout_list *list, const char *dir, size_t limit, tl_err *err)
+{
+    const int n = shard_count(list, limit);
+    json_t *map = json_object();
+    int rc = map ? 0 : tl_fail(err, TL_ENOMEM, "%s: no memory to write it", dir);
+    for (int i = 1; rc == 0 && list->first < list->n; i++) {
+        char name[80] = "model.safetensors";
+        const int end = shard_end(list, list->first, limit);
+        if (n > 1) snprintf(name, sizeof name, "model-%05d-of-%05d.safetensors", i, n);
+        rc = write_shard(list, end, name, dir, map, err);
+        list->first = end;
     }
-    tl_arena_free(w.arena);
-    free(w.tensors);
+    if (rc == 0 && n > 1) rc = save_index(list, map, dir, err);
+    json_decref(map);
+    return rc;
+}
+
+int tl_model_write_with(const tl_model *m, const char *dir, const tl_write_options *options, tl_err *err)
+{
+    tl_layout_list list = { 0 };
+    const tl_layout layout = tl_layout_of(m->config.family);
+    TL_TRY(write_config(m, dir, options, err));
+    TL_TRY(tl_layout_list_make(&list, m, &layout, choose, options, err));
+    int rc = write_shards(&list, dir, options->shard_bytes, err);
+    tl_layout_list_reset(&list);
     return rc;
 }
 
 int tl_model_write(const tl_model *m, const char *dir, tl_dtype dtype, tl_err *err)
 {
-    return write_model(m, dir, dtype, err);
+    tl_write_options o = tl_write_defaults();
+    o.dtype = dtype;
+    return tl_model_write_with(m, dir, &o, err);
 }
 
 int tl_model_write_as_it_is(const tl_model *m, const char *dir, tl_err *err)
 {
-    return write_model(m, dir, TL_DTYPE_COUNT, err);
+    const tl_write_options o = tl_write_defaults();
+    return tl_model_write_with(m, dir, &o, err);
 }

@@ -333,7 +333,7 @@ static int check_types(const tl_spm *s, const char *where, tl_err *err)
     if (s->unk < 0 || (size_t)s->unk >= s->n || s->pieces[s->unk].type != TL_SPM_UNKNOWN)
         return tl_fail(err, TL_EFORMAT, "%s: unk_id is %d, which is no unknown piece", where, s->unk);
     for (size_t i = 0; !s->unigram && i < s->n; i++)
-        if (s->pieces[i].type == TL_SPM_UNUSED)
+        if (s->pieces[i].type == TL_SPM_UNUSED && s->pieces[i].score > TL_SPM_LAST)
             return tl_fail(err, TL_EUNSUPPORTED, "%s: piece %zu is unused, which is not supported in BPE", where, i);
     return 0;
 }

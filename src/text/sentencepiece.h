@@ -27,6 +27,9 @@ typedef enum tl_spm_type {
     TL_SPM_BYTE,
 } tl_spm_type;
 
+/* The score of pieces of BPE that no merge makes: unused ones, and characters. */
+#define TL_SPM_LAST (-9e29f)
+
 typedef struct tl_spm_piece {
     size_t start, size; /* in tl_spm.bytes */
     float score;

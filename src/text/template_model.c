@@ -209,15 +209,27 @@ int tl_chat_open(tl_chat_template **out, json_t **tokens, const char *model, con
     return rc;
 }
 
+/* One of the two. */
+static int read_either(json_t **templates, json_t **tokens, const char *model, tl_err *err)
+{
+    json_t *found[2] = { NULL, NULL };
+    int rc = read_model(&found[0], &found[1], model, err);
+    json_t **wanted = templates ? templates : tokens, **got = templates ? &found[0] : &found[1];
+    if (rc == 0) {
+        *wanted = *got;
+        *got = NULL;
+    }
+    json_decref(found[0]);
+    json_decref(found[1]);
+    return rc;
+}
+
 int tl_chat_tokens(json_t **out, const char *model, tl_err *err)
 {
-    json_t *templates = NULL, *found = NULL;
-    int rc = read_model(&templates, &found, model, err);
-    if (rc == 0) {
-        *out = found;
-        found = NULL;
-    }
-    json_decref(templates);
-    json_decref(found);
-    return rc;
+    return read_either(NULL, out, model, err);
+}
+
+int tl_chat_templates(json_t **out, const char *model, tl_err *err)
+{
+    return read_either(out, NULL, model, err);
 }

@@ -20,4 +20,7 @@ int tl_chat_open(tl_chat_template **out, json_t **tokens, const char *model, con
 /* The tokens alone, of a base that needs no template of its own. */
 int tl_chat_tokens(json_t **out, const char *model, tl_err *err);
 
+/* All templates, by name: "default" and others; empty where the base has none. */
+int tl_chat_templates(json_t **out, const char *model, tl_err *err);
+
 #endif

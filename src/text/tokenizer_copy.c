@@ -12,6 +12,8 @@
 static const char *const files[] = { "tokenizer.json",
                                      "tokenizer_config.json",
                                      "special_tokens_map.json",
+                                     "added_tokens.json",
+                                     "vocab.txt",
                                      "vocab.json",
                                      "merges.txt",
                                      "tokenizer.model",

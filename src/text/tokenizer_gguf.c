@@ -9,6 +9,7 @@
  * normalizer (taken from the family that gave the pre-tokenizer its name; llama.cpp has none). */
 #include "text/tokenizer_gguf.h"
 
+#include "text/gguf_tokens.h"
 #include "text/tokenizer_gguf_bert.h"
 #include "text/tokenizer_gguf_pre.h"
 
@@ -18,17 +19,6 @@
 #include <string.h>
 
 #define KEY(name) "tokenizer.ggml." name
-
-/* Types of tokens, as llama.cpp numbers them. */
-enum {
-    TYPE_UNDEFINED,
-    TYPE_NORMAL,
-    TYPE_UNKNOWN,
-    TYPE_CONTROL,
-    TYPE_USER,
-    TYPE_UNUSED,
-    TYPE_BYTE,
-};
 
 typedef struct reading {
     const tl_gguf *g;
@@ -139,23 +129,32 @@ static json_t *text_of(const reading *r, int id)
     return json_stringn(r->texts[id], r->sizes[id]);
 }
 
+/* Rows of the token table that no token has are named by their numbers. */
+static bool is_pad(const char *text, size_t size, int id)
+{
+    char name[24];
+    tl_gguf_pad_name(name, id);
+    return strlen(name) == size && memcmp(name, text, size) == 0;
+}
+
 /* Ordinary tokens into vocab, those that are looked for in the text into added. */
 static int put_token(const reading *r, int id, json_t *vocab, json_t *added, tl_err *err)
 {
     const char *path = tl_gguf_path(r->g), *text = r->texts[id];
     size_t size = r->sizes[id];
     int shown = size < 100 ? (int)size : 100;
-    int64_t type = TYPE_NORMAL;
+    int64_t type = TL_TOKEN_NORMAL;
     if (r->types) tl_gguf_whole(r->types, (size_t)id, &type);
-    if (type < TYPE_UNDEFINED || type >= TYPE_BYTE)
+    if (type < TL_TOKEN_UNDEFINED || type >= TL_TOKEN_BYTE)
         return tl_fail(err, TL_EUNSUPPORTED,
                        "%s: key " KEY("token_type") ": token %d ('%.*s') has type %d, wanted 0 to 5", path, id, shown,
                        text, (int)type);
+    if (type == TL_TOKEN_UNUSED && is_pad(text, size, id)) return 0;
     json_t *content = text_of(r, id);
     if (!content) return tl_fail(err, TL_EFORMAT, "%s: key " KEY("tokens") ": token %d is not UTF-8", path, id);
-    if (type == TYPE_CONTROL || type == TYPE_USER || type == TYPE_UNKNOWN) {
+    if (type == TL_TOKEN_CONTROL || type == TL_TOKEN_USER || type == TL_TOKEN_UNKNOWN) {
         json_t *row = json_pack("{s:i, s:o, s:b, s:b, s:b, s:b, s:b}", "id", id, "content", content, "single_word", 0,
-                                "lstrip", 0, "rstrip", 0, "normalized", 0, "special", type != TYPE_USER);
+                                "lstrip", 0, "rstrip", 0, "normalized", 0, "special", type != TL_TOKEN_USER);
         return json_array_append_new(added, row) < 0 ? no_memory(r, err) : 0;
     }
     json_decref(content);
@@ -246,9 +245,50 @@ static int put_processor(json_t *whole, const reading *r, bool bos, bool eos, tl
     return rc < 0 ? no_memory(r, err) : 0;
 }
 
+/* chat_template: a text, or where there are several a list of them with names. */
+int tl_tokenizer_gguf_templates(json_t *config, const tl_gguf *g, tl_err *err)
+{
+    static const char prefix[] = "tokenizer.chat_template";
+    const size_t n = sizeof prefix - 1;
+    json_t *list = json_array();
+    int rc = 0;
+    for (int i = 0; i < tl_gguf_pairs(g); i++) {
+        const tl_gguf_pair *p = tl_gguf_pair_at(g, i);
+        if (strncmp(p->key, prefix, n) != 0 || !p->text || (p->key[n] && p->key[n] != '.')) continue;
+        const char *name = p->key[n] ? p->key + n + 1 : "default";
+        rc |= json_array_append_new(list, json_pack("{s:s, s:s}", "name", name, "template", p->text));
+    }
+    const json_t *only = json_array_size(list) == 1 ? json_array_get(list, 0) : NULL;
+    if (only && strcmp(json_string_value(json_object_get(only, "name")), "default") == 0)
+        rc |= json_object_set(config, "chat_template", json_object_get(only, "template"));
+    else if (json_array_size(list) > 0)
+        rc |= json_object_set(config, "chat_template", list);
+    json_decref(list);
+    return rc < 0 ? tl_fail(err, TL_ENOMEM, "%s: no memory for its tokenizer", tl_gguf_path(g)) : 0;
+}
+
+/* The names that other tokens have in tokenizer_config.json. */
+static int put_named(json_t *config, const reading *r, tl_err *err)
+{
+    static const char *const names[][2] = {
+        { "unk_token", KEY("unknown_token_id") }, { "sep_token", KEY("seperator_token_id") },
+        { "pad_token", KEY("padding_token_id") }, { "cls_token", KEY("cls_token_id") },
+        { "mask_token", KEY("mask_token_id") },
+    };
+    int rc = json_object_set_new(config, "tokenizer_class", json_string("PreTrainedTokenizerFast"));
+    if (r->bos >= 0) rc |= json_object_set_new(config, "bos_token", text_of(r, r->bos));
+    if (r->eos >= 0) rc |= json_object_set_new(config, "eos_token", text_of(r, r->eos));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        int id;
+        TL_TRY(tl_gguf_int_or(r->g, names[i][1], 0, (int)r->tokens->n - 1, -1, &id, err));
+        if (id >= 0) rc |= json_object_set_new(config, names[i][0], text_of(r, id));
+    }
+    rc |= json_object_set_new(config, "clean_up_tokenization_spaces", json_false());
+    return rc < 0 ? no_memory(r, err) : 0;
+}
+
 static int make(json_t *whole, json_t *config, reading *r, tl_err *err)
 {
-    const char *template;
     bool bos, eos;
     TL_TRY(find_pre(r, err));
     TL_TRY(tl_tokenizer_gguf_check(r->g, NULL, NULL, err));
@@ -261,13 +301,8 @@ static int make(json_t *whole, json_t *config, reading *r, tl_err *err)
         return tl_fail(err, TL_EFORMAT, "%s: key %s is true, and no key names the token", tl_gguf_path(r->g),
                        bos && r->bos < 0 ? KEY("add_bos_token") : KEY("add_eos_token"));
     if (bos || eos) TL_TRY(put_processor(whole, r, bos, eos, err));
-    TL_TRY(tl_gguf_string_or(r->g, "tokenizer.chat_template", NULL, &template, err));
-    int rc = json_object_set_new(config, "tokenizer_class", json_string("PreTrainedTokenizerFast"));
-    if (r->bos >= 0) rc |= json_object_set_new(config, "bos_token", text_of(r, r->bos));
-    if (r->eos >= 0) rc |= json_object_set_new(config, "eos_token", text_of(r, r->eos));
-    if (template) rc |= json_object_set_new(config, "chat_template", json_string(template));
-    rc |= json_object_set_new(config, "clean_up_tokenization_spaces", json_false());
-    return rc < 0 ? no_memory(r, err) : 0;
+    TL_TRY(put_named(config, r, err));
+    return tl_tokenizer_gguf_templates(config, r->g, err);
 }
 
 bool tl_tokenizer_gguf_any(const tl_gguf *g)

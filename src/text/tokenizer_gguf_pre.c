@@ -40,12 +40,13 @@ const char TL_GGUF_GPT2[] = "gpt2";
 
 static const tl_gguf_pre pres[] = {
     { " gpt-2 phi-2 jais ", false, false, false, { TL_GGUF_GPT2 } },
-    { " mpt olmo ", true, false, false, { TL_GGUF_GPT2 } },
+    { " olmo mpt ", true, false, false, { TL_GGUF_GPT2 } },
     { " smollm starcoder refact codeshell ", false, false, false, { TL_GGUF_DIGITS, TL_GGUF_GPT2 } },
     { " falcon ", false, false, false, { TL_GGUF_PUNCTUATION, TL_GGUF_GPT2, TL_GGUF_NUMBERS, "[0-9][0-9][0-9]" } },
     { " llama-bpe llama3 llama-v3 ", false, true, true, { TL_WORD_CUT_LLAMA3 } },
     { " dbrx smaug-bpe chatglm-bpe ", false, false, false, { TL_WORD_CUT_LLAMA3 } },
     { " qwen2 deepseek-r1-qwen ", true, false, false, { TL_WORD_CUT_QWEN2 } },
+    { " stablelm2 ", false, false, false, { TL_WORD_CUT_QWEN2 } },
     { " qwen35 ", true, false, false, { QWEN35 } },
     { " gpt-4o llama4 ", false, false, false, { TL_WORD_CUT_O200K } },
     { " tekken ", false, true, true, { TEKKEN } },
@@ -80,6 +81,21 @@ int tl_gguf_pre_find(const tl_gguf_pre **out, const char *name, const char *path
     }
     return tl_fail(err, TL_EUNSUPPORTED, "%s: key tokenizer.ggml.pre is '%.100s', supported are%.*s", path, name,
                    (int)strlen(list) - 1, list);
+}
+
+const char *tl_gguf_pre_name(char out[32], const char *regex, bool digits, bool nfc, bool ignore_merges)
+{
+    for (int i = 0; i < N_PRES; i++) {
+        const tl_gguf_pre *p = &pres[i];
+        const char *const *stage = p->stages + (digits && p->stages[0] == TL_GGUF_DIGITS);
+        const char *theirs = *stage == TL_GGUF_GPT2 ? TL_WORD_CUT_GPT2 : *stage;
+        if ((stage > p->stages) != digits || !theirs || stage[1] || strcmp(theirs, regex) != 0 || p->nfc != nfc ||
+            p->ignore_merges != ignore_merges)
+            continue;
+        snprintf(out, 32, "%.*s", (int)strcspn(p->names + 1, " "), p->names + 1);
+        return out;
+    }
+    return NULL;
 }
 
 static json_t *stage_json(const char *stage, bool prefix)

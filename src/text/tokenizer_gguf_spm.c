@@ -6,6 +6,7 @@
 #include "text/tokenizer_gguf_spm.h"
 
 #include "text/tokenizer_gguf.h"
+#include "text/unicode.h"
 
 #include <limits.h>
 #include <string.h>
@@ -25,6 +26,15 @@ bool tl_gguf_spm_is(const tl_gguf *g)
            (strcmp(model, "t5") == 0 || strcmp(model, "llama") == 0);
 }
 
+/* Of several characters, and no merge makes it: it is found by its id alone. */
+static bool is_unmade(const char *text, size_t size, double score)
+{
+    size_t first = 0;
+    if (score > (double)TL_SPM_LAST || size == 0) return false;
+    tl_unicode_first(text, size, &first);
+    return first < size;
+}
+
 static int read_pieces(tl_spm *s, const tl_gguf *g, tl_err *err)
 {
     const tl_gguf_pair *tokens = NULL, *scores = NULL, *types = NULL;
@@ -40,7 +50,9 @@ static int read_pieces(tl_spm *s, const tl_gguf *g, tl_err *err)
         int64_t type = 0;
         tl_gguf_whole(types, i, &type);
         if (type < TL_SPM_NORMAL || type > TL_SPM_BYTE) type = 0; /* refused with its number */
-        if (tl_spm_put(s, text, size, (float)tl_gguf_real(scores, i), (tl_spm_type)type, err) < 0)
+        const double score = tl_gguf_real(scores, i);
+        if (type == TL_SPM_NORMAL && is_unmade(text, size, score)) type = TL_SPM_UNUSED;
+        if (tl_spm_put(s, text, size, (float)score, (tl_spm_type)type, err) < 0)
             return tl_fail_in(err, "%s: key " KEY("tokens"), path);
         s->byte_fallback = s->byte_fallback || type == TL_SPM_BYTE;
     }
@@ -81,20 +93,18 @@ static int put_token(json_t *config, const char *key, const tl_spm *s, int id)
 
 static int make_config(json_t *config, const tl_spm *s, const tl_gguf *g, tl_err *err)
 {
-    const char *template;
     bool bos, eos;
     TL_TRY(tl_gguf_bool_or(g, KEY("add_bos_token"), !s->unigram, &bos, err));
     TL_TRY(tl_gguf_bool_or(g, KEY("add_eos_token"), s->unigram, &eos, err));
-    TL_TRY(tl_gguf_string_or(g, "tokenizer.chat_template", NULL, &template, err));
     int rc = json_object_set_new(config, "tokenizer_class", json_string(s->unigram ? "T5Tokenizer" : "LlamaTokenizer"));
     rc |= put_token(config, "bos_token", s, s->bos);
     rc |= put_token(config, "eos_token", s, s->eos);
     rc |= put_token(config, "unk_token", s, s->unk);
     rc |= json_object_set_new(config, "add_bos_token", json_boolean(bos));
     rc |= json_object_set_new(config, "add_eos_token", json_boolean(eos));
-    if (template) rc |= json_object_set_new(config, "chat_template", json_string(template));
     rc |= json_object_set_new(config, "clean_up_tokenization_spaces", json_false());
-    return rc < 0 ? tl_fail(err, TL_ENOMEM, "%s: no memory for its tokenizer", tl_gguf_path(g)) : 0;
+    if (rc < 0) return tl_fail(err, TL_ENOMEM, "%s: no memory for its tokenizer", tl_gguf_path(g));
+    return tl_tokenizer_gguf_templates(config, g, err);
 }
 
 int tl_gguf_spm(tl_spm **out, json_t **config, const tl_gguf *g, tl_err *err)

@@ -5,6 +5,7 @@
 #include "tests/scratch.h"
 #include "text/tokenizer.h"
 #include "text/tokenizer_copy.h"
+#include "text/tokenizer_gguf_write.h"
 
 #include <stdint.h>
 
@@ -32,11 +33,31 @@ static inline void fuzz_use_tokenizer(tl_tokenizer *t)
     tl_tokenizer_free(t);
 }
 
+/* A tokenizer may go into a GGUF file; then that is well formed. */
+static inline void fuzz_put_tokenizer(int V)
+{
+    tl_gguf_draft *d = NULL;
+    tl_gguf *g = NULL;
+    tl_buf image = tl_buf_make(64 << 20);
+    const tl_gguf_ids ids = { V, -1, -1 };
+    fuzz_check(tl_gguf_draft_create(&d, NULL) == 0);
+    if (tl_tokenizer_gguf_put(d, scratch_dir, &ids, NULL) == 0) {
+        fuzz_check(tl_gguf_draft_image(d, &image, NULL) == 0);
+        fuzz_check(tl_gguf_read(&g, "image", image.data, image.size, NULL) == 0);
+        tl_gguf_close(g);
+    }
+    tl_gguf_draft_free(d);
+    tl_buf_reset(&image);
+}
+
 static inline void fuzz_tokenizer(const uint8_t *bytes, size_t size)
 {
     tl_tokenizer *t = NULL;
     scratch_write("tokenizer.json", bytes, size);
-    if (tl_tokenizer_open(&t, scratch_dir, NULL) == 0) fuzz_use_tokenizer(t);
+    if (tl_tokenizer_open(&t, scratch_dir, NULL) < 0) return;
+    const int V = tl_tokenizer_size(t);
+    fuzz_use_tokenizer(t);
+    fuzz_put_tokenizer(V + 1);
 }
 
 static inline void fuzz_sentencepiece(const uint8_t *bytes, size_t size)

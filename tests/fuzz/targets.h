@@ -16,6 +16,7 @@
 #include "io/safetensors.h"
 #include "model/adapter.h"
 #include "model/model_gguf.h"
+#include "model/model_gguf_write.h"
 #include "task/task.h"
 #include "tests/fuzz/target_tokenizers.h"
 #include "tests/scratch.h"
@@ -73,6 +74,24 @@ static inline void fuzz_safetensors(const uint8_t *bytes, size_t size)
     tl_safetensors_close(s);
 }
 
+/* A base in a GGUF file is one in the file and the directory made of it. */
+static inline void fuzz_rewrite(const char *path)
+{
+    tl_model *m = NULL, *back = NULL;
+    tl_gguf_base b = { 0 };
+    const tl_gguf_types types = { TL_DTYPE_COUNT, TL_DTYPE_Q8_0 };
+    fuzz_check(tl_model_open_rows(&m, path, NULL) == 0);
+    if (tl_gguf_base_make(&b, m, "again", &types, NULL) == 0 &&
+        tl_gguf_draft_save(b.draft, scratch("again.gguf"), tl_layout_list_write, &b.list, NULL) == 0) {
+        fuzz_check(tl_model_open_rows(&back, scratch("again.gguf"), NULL) == 0);
+        fuzz_check(back->config.V == m->config.V && back->config.L == m->config.L && back->config.F == m->config.F);
+        tl_model_free(back);
+    }
+    tl_gguf_base_reset(&b);
+    tl_model_write(m, scratch_dir, TL_DTYPE_BF16, NULL);
+    tl_model_free(m);
+}
+
 /* A GGUF file: every value and every byte of a tensor can be read, and it may be a base and hold a tokenizer. */
 static inline void fuzz_gguf(const uint8_t *bytes, size_t size)
 {
@@ -107,6 +126,7 @@ static inline void fuzz_gguf(const uint8_t *bytes, size_t size)
     if (!base || (size_t)c.T * (size_t)c.h > 1u << 16 || tl_model_open(&m, path, NULL) < 0) return;
     fuzz_check(m->config.V == c.V && m->config.L == c.L);
     tl_model_free(m);
+    fuzz_rewrite(path);
 }
 
 static inline void fuzz_config(const uint8_t *bytes, size_t size)

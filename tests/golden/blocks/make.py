@@ -5,7 +5,7 @@
 
     NAME.bin                 random blocks (finite scales of all sizes and both signs), then the numbers in them as f32
     x.f32                    numbers to be packed: normal ones, zeros, ties, outliers, a constant
-    NAME.packed              x as blocks of Q8_0 and Q4_0
+    NAME.packed              x as blocks of Q8_0, Q5_0 and Q4_0
 """
 import os
 
@@ -47,5 +47,5 @@ x[10, 3], x[10, 9] = 5, -5  # the first of two equal ones counts
 x[11, 3], x[11, 9] = -5, 5
 x[12, 7] = -0.0
 x.astype("<f4").tofile(os.path.join(HERE, "x.f32"))
-for name in "Q8_0", "Q4_0":
+for name in "Q8_0", "Q5_0", "Q4_0":
     quantize(x, GGMLQuantizationType[name]).tofile(os.path.join(HERE, name + ".packed"))
