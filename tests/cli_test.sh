@@ -262,6 +262,41 @@ check "an adapter of another base is refused" \
 check "a directory that is no adapter is refused" \
     refused 1 "adapter_config.json" generate --model "$base" --adapter "$work/tokenizer" --tokens 1
 
+adapters=tests/golden/adapter
+for case in dora:qwen3 saved-tokens:llama-bias tokens:llama bias-some:gpt2 patterns:mistral; do
+    name=${case%%:*} over=$golden/${case#*:}
+    check "merged, the adapter $name gives the logits it gives beside its base" eval '
+        json merge --model $over --adapter $adapters/$name --output "$work/merged-$name" &&
+        [ "$(field same_first_choice <"$work/out")" -eq "$(field positions <"$work/out")" ] &&
+        [ "$(field largest <"$work/out" | sed "s/.*e-0*//")" -ge 5 ] &&
+        json logits --model "$work/merged-$name" --tokens 1,2,3'
+done
+check "in bf16 it drifts by more, and says so" eval '
+    works merge --model $llama --adapter $llama/adapter --output "$work/merged-bf16" --dtype bf16 &&
+    grep -Eq "logits differ by 0\.[0-9]+ at most.*at [0-9]+ of 80$" "$work/out"'
+check "merge wants a known type" refused 2 "--dtype" merge --model $llama --adapter $llama/adapter --output "$work/x" --dtype f8
+check "and leaves nothing behind where it fails" eval '
+    refused 1 "adapter_config.json" merge --model $llama --adapter "$work/nowhere" --output "$work/unmerged" &&
+    [ ! -e "$work/unmerged" ]'
+check "nor overwrites what it did not write" eval '
+    mkdir "$work/precious" && touch "$work/precious/file" &&
+    refused 2 "precious" merge --model $llama --adapter $llama/adapter --output "$work/precious" &&
+    [ -e "$work/precious/file" ]'
+over=$golden/gpt-neox
+for to in mlx gguf peft; do
+    check "gpt-neox's adapter as $to is the same adapter" eval '
+        works convert --model $over --adapter $over/adapter --to $to --output "$work/as-$to" &&
+        works logits --model $over --adapter $over/adapter --tokens 1,2,3 --json && cp "$work/out" "$work/without" &&
+        json logits --model $over --adapter "$work/as-$to" --tokens 1,2,3 && cmp -s "$work/out" "$work/without"'
+    check "and inspect knows it" eval 'json inspect "$work/as-$to" --model $over && grep -q fits "$work/out"'
+    check "convert names what $to cannot hold" eval '
+        [ $to = peft ] || refused 1 "of its own" convert --model $golden/smollm3 --adapter $adapters/saved --to $to \
+            --output "$work/cannot"'
+done
+check "convert knows its formats" refused 2 "peft, mlx or gguf" \
+    convert --model $llama --adapter $llama/adapter --to onnx --output "$work/x"
+check "and wants all of it" refused 2 "--output PATH" convert --model $llama --adapter $llama/adapter --to mlx
+
 # ---- GGUF ----
 
 check "a GGUF file is a base" \

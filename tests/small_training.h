@@ -1,7 +1,7 @@
 /* small_training.h - for tests: a random model small enough to train in milliseconds, samples for it, and a trainer.
  *
  *     training t;
- *     training_begin(&t, LLAMA, true, 2, &options);     true: an adapter on the frozen base
+ *     training_begin(&t, LLAMA, 1, 2, &options);     1: an adapter on the frozen base; 2: one with all that it may have
  *     CHECK_OK(tl_train_step(t.trainer, samples.list, samples.n, &report, &err), err);
  *     training_end(&t);
  *
@@ -75,7 +75,7 @@ static inline tl_model *training_frozen(const char *config)
     return frozen;
 }
 
-static inline void training_begin(training *t, const char *config, bool lora, int threads, const tl_train_options *o)
+static inline void training_begin(training *t, const char *config, int lora, int threads, const tl_train_options *o)
 {
     tl_err err = { 0 };
     *t = (training){ .model = lora ? training_frozen(config) : training_model(config) };
@@ -84,6 +84,9 @@ static inline void training_begin(training *t, const char *config, bool lora, in
         tl_adapter_options a = tl_adapter_defaults();
         a.targets = "all-linear";
         a.seed = 5;
+        a.dora = lora == 2;
+        a.own = lora == 2 ? "lm_head" : "";
+        a.bias = lora == 2 ? TL_BIAS_ALL : TL_BIAS_NONE;
         CHECK_OK(tl_adapter_create(&t->adapter, t->model, &a, &err), err);
     }
     tl_unfreeze how = tl_memory_unfreeze(&o->memory);

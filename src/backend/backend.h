@@ -251,6 +251,12 @@ typedef struct tl_backend {
     void (*gelu_exact)(tl_stream *s, float *y, const float *x, size_t n);
     void (*gelu_exact_back)(tl_stream *s, float *y, float *dx, const float *dy, const float *x, size_t n);
 
+    /* y[n,:] = add[n,:] + x[n,:] g + b, number by number (add, b NULL: nothing); y may be x, but is not add.
+     * back, to the m of g = m / norm: dm += sum over n of dy[n,:] x[n,:] / norm. */
+    void (*gain)(tl_stream *s, float *y, const float *x, const float *g, const float *b, const float *add, int N,
+                 int D);
+    void (*gain_back)(tl_stream *s, float *dm, const float *dy, const float *x, const float *norm, int N, int D);
+
     /* x *= a. */
     void (*scale)(tl_stream *s, float *x, float a, size_t n);
     /* y += a * x. */

@@ -340,6 +340,20 @@ static void bias_row(trial *t)
     t->b->bias_back(t->s, grown(t, (size_t)D, tol_sum(N), 1), dy, N, D);
 }
 
+static void gain_row(trial *t)
+{
+    int N = t->z.N, D = t->z.I;
+    size_t n = times(N, D);
+    float *x = given(t, n), *g = given(t, (size_t)D), *b = given(t, (size_t)D), *add = given(t, n), *dy = given(t, n);
+    float *norm = given(t, (size_t)D);
+    for (int d = 0; d < D; d++) norm[d] = norm[d] * norm[d] + 0.5f;
+    t->b->gain(t->s, fresh(t, n, tol_sum(2), 1), x, g, b, add, N, D);
+    t->b->gain(t->s, fresh(t, n, tol_sum(1), 1), x, g, NULL, NULL, N, D);
+    t->b->gain_back(t->s, grown(t, (size_t)D, tol_sum(N), 1), dy, x, norm, N, D);
+    t->b->gain(t->s, x, x, g, b, NULL, N, D); /* in place, as a product's output is */
+    memcpy(fresh(t, n, tol_sum(2), 1), x, n * sizeof *x);
+}
+
 static void embed_row(trial *t)
 {
     int N = t->z.N, D = t->z.I, V = 1 + N / 2; /* some id repeats */
@@ -378,12 +392,14 @@ TEST(norms_bias_and_embedding_of_every_back_end_agree_with_ref)
             check_row("layernorm", layernorm_row, &z, k % 8 == 1);
             check_row("bias", bias_row, &z, k % 8 == 2);
             check_row("embed", embed_row, &z, k % 8 == 3);
+            check_row("gain", gain_row, &z, k % 8 == 4);
         }
     }
     sizes large = { .N = 200, .I = 257, .dtype = TL_DTYPE_BF16 }; /* work enough that a kernel wakes its threads */
     check_row("rmsnorm", rmsnorm_row, &large, true);
     check_row("layernorm", layernorm_row, &large, true);
     check_row("bias", bias_row, &large, true);
+    check_row("gain", gain_row, &large, true);
     check_row("embed", embed_row, &large, true);
     check_done();
 }
@@ -877,6 +893,9 @@ static void split_norms_and_losses(trial *t)
     t->b->layernorm(t->s, whole, mean, r, x, g, b, N, D, 1e-5f);
     for (int n = 0; n < N; n++) t->b->layernorm(t->s, part + times(n, D), m1, r1, x + times(n, D), g, b, 1, D, 1e-5f);
     same_bits(t, "layernorm", part, whole, n_x);
+    t->b->gain(t->s, whole, x, g, b, dy, N, D);
+    for (int n = 0; n < N; n++) t->b->gain(t->s, part + times(n, D), x + times(n, D), g, b, dy + times(n, D), 1, D);
+    same_bits(t, "gain", part, whole, n_x);
     t->b->log_prob(t->s, r, x, targets, N, D);
     for (int n = 0; n < N; n++) t->b->log_prob(t->s, mean + n, x + times(n, D), targets + n, 1, D);
     same_bits(t, "log_prob", mean, r, SPLIT_N);
@@ -986,6 +1005,8 @@ static void nan_rows(trial *t)
     want_nan("rmsnorm", b, at, n, z[target]);
     b->layernorm(t->s, z, mean, r, x, w, u, 1, n, 1e-5f);
     want_nan("layernorm", b, at, n, z[target]);
+    b->gain(t->s, z, x, w, NULL, u, 1, n);
+    want_nan("gain", b, at, n, z[at]);
     b->swiglu(t->s, z, x, w, (size_t)n);
     want_nan("swiglu", b, at, n, z[at]);
     b->gelu(t->s, z, x, (size_t)n);

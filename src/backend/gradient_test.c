@@ -144,6 +144,35 @@ TEST(linear_and_bias_follow_their_formula_and_its_differences)
     tl_stream_free(&s);
 }
 
+/* ---- gains: x, magnitudes m, b, add; the norms are constants ---- */
+
+static const float gain_norms[] = { 0.5f, 2.0f, 1.25f, 3.0f, 0.75f, 1.5f, 1.0f };
+
+static void gain_double(problem *p)
+{
+    for (int n = 0; n < p->N; n++)
+        for (int d = 0; d < p->D; d++) {
+            int at = n * p->D + d;
+            p->out[at] = p->in[3][at] + p->in[0][at] * p->in[1][d] / (double)gain_norms[d] + p->in[2][d];
+        }
+}
+
+TEST(gains_follow_their_formula_and_its_differences)
+{
+    problem p = { .N = 5, .D = 7, .n_in = { 35, 7, 7, 35 }, .n_out = 35, .forward = gain_double };
+    tl_stream s = stream_make();
+    float g[7];
+    problem_init(&p);
+    for (int d = 0; d < 7; d++) g[d] = p.in32[1][d] / gain_norms[d];
+    ref->gain(&s, p.out32, p.in32[0], g, p.in32[2], p.in32[3], p.N, p.D);
+    check_forward(&p);
+    ref->gain(&s, p.back[0], p.c32, g, NULL, NULL, p.N, p.D);
+    ref->gain_back(&s, p.back[1], p.c32, p.in32[0], gain_norms, p.N, p.D);
+    for (int k = 0; k < 2; k++) check_back(&p, k);
+    problem_reset(&p);
+    tl_stream_free(&s);
+}
+
 /* ---- norms: x, g, b ---- */
 
 static void norm_double(problem *p, bool centred)
@@ -671,7 +700,7 @@ TEST(a_sum_of_squares_keeps_what_f32_would_lose)
 }
 
 RUN_TESTS(CASE(linear_and_bias_follow_their_formula_and_its_differences),
-          CASE(rmsnorm_follows_its_formula_and_its_differences),
+          CASE(gains_follow_their_formula_and_its_differences), CASE(rmsnorm_follows_its_formula_and_its_differences),
           CASE(layernorm_follows_its_formula_and_its_differences), CASE(rope_turns_by_its_angle_and_back),
           CASE(rope_of_a_part_leaves_the_rest_of_a_head), CASE(attention_follows_its_formula_and_its_differences),
           CASE(attention_with_shared_key_heads_follows_its_formula_and_its_differences),

@@ -240,11 +240,28 @@ static void fact_uses(facts *f, const char *path, const tl_gguf *g, const tl_mod
     tl_tokenizer_free(t);
 }
 
-static int inspect_gguf(json_t **out, const char *path, const tl_model_options *options, tl_err *err)
+/* With a base the adapter is loaded over it: then everything is checked. */
+static int check_fits(const char *path, const tl_open_flags *f, tl_err *err)
+{
+    tl_model *m = NULL;
+    tl_adapter *a = NULL;
+    tl_precision precision;
+    TL_TRY(tl_open_base(&m, &precision, f, err));
+    int rc = tl_adapter_load(&a, m, path, err);
+    tl_adapter_release(a);
+    tl_model_free(m);
+    return rc;
+}
+
+/* A model in f is the base of a file that is an adapter. */
+static int inspect_gguf(json_t **out, const char *path, const tl_open_flags *of, const tl_model_options *options,
+                        tl_err *err)
 {
     tl_gguf *g = NULL;
+    if (of->model) TL_TRY(check_fits(path, of, err));
     TL_TRY(tl_gguf_open(&g, path, err));
     facts f = facts_of("gguf");
+    if (of->model) fact(&f, "fits", json_string(of->model));
     fact_int(&f, "version", (size_t)tl_gguf_version(g));
     fact_uses(&f, path, g, options);
     fact_metadata(&f, g);
@@ -299,47 +316,73 @@ static int inspect_base(json_t **out, const char *path, const tl_open_flags *how
 
 /* ---- an adapter ---- */
 
-static int adapter_facts(json_t **out, json_t *config, const char *config_path, const tl_safetensors *s,
-                         const char *path, const char *model, tl_err *err)
+/* What PEFT's config says. */
+static int peft_facts(facts *f, json_t *config, const char *config_path, tl_err *err)
 {
-    const char *type = NULL, *base = tl_safetensors_meta(s, "tailor.base_hash");
+    const char *type = NULL, *bias = NULL;
     int r;
     double alpha;
-    bool rslora;
-    size_t numbers, bytes;
-    json_t *targets = json_object_get(config, "target_modules");
+    bool rslora, dora;
+    json_t *targets = json_object_get(config, "target_modules"), *saved = json_object_get(config, "modules_to_save");
     TL_TRY(tl_json_string(config, config_path, "peft_type", &type, err));
     TL_TRY(tl_json_int(config, config_path, "r", 1, TL_RANK_MAX, &r, err));
     TL_TRY(tl_json_double(config, config_path, "lora_alpha", 0, 1e6, &alpha, err));
     TL_TRY(tl_json_bool_or(config, config_path, "use_rslora", false, &rslora, err));
+    TL_TRY(tl_json_bool_or(config, config_path, "use_dora", false, &dora, err));
+    TL_TRY(tl_json_string_or(config, config_path, "bias", "none", &bias, err));
     if (!json_is_string(targets) && !json_is_array(targets))
         return tl_fail(err, TL_EFORMAT, "%s: target_modules is neither a list of names nor a pattern", config_path);
-    count_tensors(&(tensors){ .s = s }, &numbers, &bytes);
+    fact(f, "format", json_string("peft"));
+    fact(f, "peft_type", json_string(type));
+    fact_int(f, "r", (size_t)r);
+    fact(f, "alpha", json_real(alpha));
+    fact(f, "rslora", json_boolean(rslora));
+    fact(f, "dora", json_boolean(dora));
+    fact(f, "targets", json_incref(targets));
+    fact(f, "bias", json_string(bias));
+    fact(f, "saved_modules", json_is_array(saved) ? json_incref(saved) : json_array());
+    return 0;
+}
+
+/* What MLX's says. */
+static int mlx_facts(facts *f, json_t *config, const char *config_path, tl_err *err)
+{
+    const char *type = NULL;
+    int r, layers;
+    double scale;
+    json_t *parameters = json_object_get(config, "lora_parameters");
+    TL_TRY(tl_json_string_or(config, config_path, "fine_tune_type", "lora", &type, err));
+    TL_TRY(tl_json_int_or(config, config_path, "num_layers", -1, INT_MAX, -1, &layers, err));
+    TL_TRY(tl_json_int(parameters, config_path, "rank", 1, TL_RANK_MAX, &r, err));
+    TL_TRY(tl_json_double(parameters, config_path, "scale", -1e6, 1e6, &scale, err));
+    json_t *keys = json_object_get(parameters, "keys");
+    fact(f, "format", json_string("mlx"));
+    fact_int(f, "r", (size_t)r);
+    fact(f, "scale", json_real(scale));
+    fact(f, "dora", json_boolean(strcmp(type, "dora") == 0));
+    fact(f, "targets", json_is_array(keys) ? json_incref(keys) : json_string("all-linear"));
+    fact(f, "last_layers", json_integer(layers));
+    return 0;
+}
+
+static int adapter_facts(json_t **out, json_t *config, const char *config_path, const tl_safetensors *s,
+                         const char *path, const char *model, bool mlx, tl_err *err)
+{
+    const char *base = tl_safetensors_meta(s, "tailor.base_hash");
+    size_t numbers, bytes;
     facts f = facts_of("adapter");
-    fact(&f, "peft_type", json_string(type));
-    fact_int(&f, "r", (size_t)r);
-    fact(&f, "alpha", json_real(alpha));
-    fact(&f, "rslora", json_boolean(rslora));
-    fact(&f, "targets", json_incref(targets));
+    int rc = mlx ? mlx_facts(&f, config, config_path, err) : peft_facts(&f, config, config_path, err);
+    if (rc < 0) {
+        json_decref(f.object);
+        return rc;
+    }
+    count_tensors(&(tensors){ .s = s }, &numbers, &bytes);
     fact_int(&f, "parameters", numbers);
     fact_int(&f, "bytes", bytes);
     fact(&f, "dtype", dtypes_of(&(tensors){ .s = s }));
     fact(&f, "base_hash", base ? json_string(base) : json_null());
     if (model) fact(&f, "fits", json_string(model));
     return facts_end(out, &f, path, err);
-}
-
-/* With a base it is loaded over it: then everything is checked. */
-static int check_fits(const char *path, const tl_open_flags *f, tl_err *err)
-{
-    tl_model *m = NULL;
-    tl_adapter *a = NULL;
-    tl_precision precision;
-    TL_TRY(tl_open_base(&m, &precision, f, err));
-    int rc = tl_adapter_load(&a, m, path, err);
-    tl_adapter_release(a);
-    tl_model_free(m);
-    return rc;
 }
 
 static int inspect_adapter(json_t **out, const char *path, const tl_open_flags *f, tl_err *err)
@@ -349,11 +392,13 @@ static int inspect_adapter(json_t **out, const char *path, const tl_open_flags *
     json_t *config = NULL;
     tl_safetensors *s = NULL;
     TL_TRY(tl_path_join(config_path, sizeof config_path, path, "adapter_config.json", err));
-    TL_TRY(tl_path_join(weights_path, sizeof weights_path, path, "adapter_model.safetensors", err));
     if (model) TL_TRY(check_fits(path, f, err));
     TL_TRY(tl_json_load(&config, config_path, err));
-    int rc = tl_safetensors_open(&s, weights_path, err);
-    if (rc == 0) rc = adapter_facts(out, config, config_path, s, path, model, err);
+    bool mlx = !json_object_get(config, "peft_type") && json_is_object(json_object_get(config, "lora_parameters"));
+    int rc = tl_path_join(weights_path, sizeof weights_path, path,
+                          mlx ? "adapters.safetensors" : "adapter_model.safetensors", err);
+    if (rc == 0) rc = tl_safetensors_open(&s, weights_path, err);
+    if (rc == 0) rc = adapter_facts(out, config, config_path, s, path, model, mlx, err);
     tl_safetensors_close(s);
     json_decref(config);
     return rc;
@@ -493,10 +538,11 @@ static int check_quantize(const tl_open_flags *f, const char *path, bool base, t
 static int inspect_plain_file(json_t **out, const char *path, bool gguf, const tl_open_flags *f, tl_err *err)
 {
     tl_model_options options;
-    if (f->model) return tl_fail(err, TL_EUSAGE, "--model is read for tasks and adapters only, %s is a file", path);
+    if (f->model && !gguf)
+        return tl_fail(err, TL_EUSAGE, "--model is read for tasks and adapters only, %s is a file", path);
     TL_TRY(check_quantize(f, path, gguf, err));
     TL_TRY(tl_model_options_parse(&options, f->quantize, f->quantize_tables, err));
-    return gguf ? inspect_gguf(out, path, &options, err) : inspect_file(out, path, err);
+    return gguf ? inspect_gguf(out, path, f, &options, err) : inspect_file(out, path, err);
 }
 
 int tl_inspect(json_t **out, const char *path, const tl_open_flags *f, tl_err *err)

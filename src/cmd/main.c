@@ -7,19 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
-const tl_command *const tl_commands[] = { &tl_cmd_compare,
-                                          &tl_cmd_prompt,
-                                          &tl_cmd_train,
-                                          &tl_cmd_eval,
-                                          &tl_cmd_generate,
-                                          &tl_cmd_logits,
-                                          &tl_cmd_inspect,
-                                          &tl_cmd_tokenize,
-                                          &tl_cmd_template,
-                                          &tl_cmd_pretrain,
-                                          &tl_cmd_probe,
-                                          &tl_cmd_pull,
-                                          NULL };
+const tl_command *const tl_commands[] = { &tl_cmd_compare,  &tl_cmd_prompt,   &tl_cmd_train,
+                                          &tl_cmd_eval,     &tl_cmd_generate, &tl_cmd_logits,
+                                          &tl_cmd_inspect,  &tl_cmd_merge,    &tl_cmd_convert,
+                                          &tl_cmd_tokenize, &tl_cmd_template, &tl_cmd_pretrain,
+                                          &tl_cmd_probe,    &tl_cmd_pull,     NULL };
 
 static void usage(FILE *out)
 {

@@ -4,7 +4,9 @@
 #include "base/log.h"
 #include "base/panels.h"
 
-tl_method_flags tl_flags = { .open = { .model = "models/tailor-base", .precision = "f32" }, .schedule = "cosine" };
+tl_method_flags tl_flags = { .open = { .model = "models/tailor-base", .precision = "f32" },
+                             .schedule = "cosine",
+                             .lora_bias = "none" };
 
 /* Defaults that are not constants, set before any flag is read. */
 __attribute__((constructor)) static void set_defaults(void)
@@ -34,6 +36,8 @@ static int check(tl_err *err)
     if (!(o->lora_lr > 0) || !(o->full_lr > 0)) return tl_fail(err, TL_EUSAGE, "learning rates must be above 0");
     if (!(o->warmup >= 0 && o->warmup <= 1))
         return tl_fail(err, TL_EUSAGE, "--warmup %g: a share from 0 to 1 is wanted", o->warmup);
+    if (tl_bias_parse(&o->lora_bias, tl_flags.lora_bias, err) < 0)
+        return tl_fail(err, TL_EUSAGE, "--lora-bias %s: none, lora_only and all are known", tl_flags.lora_bias);
     if (o->lora_r < 1) return tl_fail(err, TL_EUSAGE, "--lora-r %d: 1 or more is wanted", o->lora_r);
     return 0;
 }

@@ -9,7 +9,7 @@
 /* Flags of tuning and prompting, as rows for a command's table: { TL_METHOD_ROWS, ..., { 0 } }. */
 typedef struct tl_method_flags {
     tl_open_flags open;
-    const char *schedule;
+    const char *schedule, *lora_bias;
     tl_memory_flags memory;
     bool quiet, last_epoch, balanced, low_memory;
     tl_method_options o;
@@ -48,6 +48,9 @@ extern tl_method_flags tl_flags;
         { "lora-r", 'i', &tl_flags.o.lora_r, "N", "rank" },                                                            \
         { "lora-alpha", 'f', &tl_flags.o.lora_alpha, "A", "scale is alpha / r" },                                      \
         { "rslora", 'b', &tl_flags.o.rslora, NULL, "scale is alpha / sqrt(r)" },                                       \
+        { "dora", 'b', &tl_flags.o.dora, NULL, "magnitudes of the adapted rows are trained too" },                     \
+        { "lora-own", 's', &tl_flags.o.lora_own, "NAMES", "modules trained whole, with commas: lm_head" },             \
+        { "lora-bias", 's', &tl_flags.lora_bias, "KIND", "biases trained too: none, lora_only (of targets) or all" },  \
     {                                                                                                                  \
         "lora-targets", 's', &tl_flags.o.lora_targets, "NAMES", "all-linear, or modules with commas"                   \
     }

@@ -34,7 +34,8 @@ typedef struct tl_open_flags {
 /* And all of them. */
 #define TL_OPEN_ROWS(f)                                                                                                \
     { "model", 's', &(f).model, "BASE", "the base: a directory or a GGUF file" },                                      \
-        { "adapter", 's', &(f).adapter, "DIR", "an adapter over it" }, TL_QUANTIZE_ROWS(f),                            \
+        { "adapter", 's', &(f).adapter, "PATH", "an adapter over it: PEFT's or MLX's directory, or a GGUF file" },     \
+        TL_QUANTIZE_ROWS(f),                                                                                           \
     {                                                                                                                  \
         "threads", 'i', &(f).threads, "N", "0: all"                                                                    \
     }

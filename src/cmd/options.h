@@ -44,7 +44,8 @@ int tl_options_parse(const tl_command *c, const tl_option *rows, int argc, char 
                      tl_err *err);
 
 extern const tl_command tl_cmd_compare, tl_cmd_prompt, tl_cmd_train, tl_cmd_eval, tl_cmd_generate, tl_cmd_tokenize,
-    tl_cmd_logits, tl_cmd_inspect, tl_cmd_pretrain, tl_cmd_probe, tl_cmd_pull, tl_cmd_template;
+    tl_cmd_logits, tl_cmd_inspect, tl_cmd_pretrain, tl_cmd_probe, tl_cmd_pull, tl_cmd_merge, tl_cmd_convert,
+    tl_cmd_template;
 
 /* NULL at the end. */
 extern const tl_command *const tl_commands[];

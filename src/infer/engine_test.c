@@ -10,7 +10,8 @@
 enum {
     V = 97,
     T = 256,
-    RANK = 4
+    RANK = 4,
+    ADAPTERS = 5
 };
 
 static const struct {
@@ -32,8 +33,8 @@ enum {
 typedef struct fixture {
     tl_model *model;
     tl_stream stream;
-    tl_acts *acts;           /* the oracle's */
-    tl_adapter *adapters[3]; /* the first is NULL */
+    tl_acts *acts;                  /* the oracle's */
+    tl_adapter *adapters[ADAPTERS]; /* the first is NULL */
 } fixture;
 
 /* Weights of deviation 0.02 barely tell tokens apart; ten times as much does. */
@@ -86,13 +87,17 @@ static fixture fixture_make(int kind, int threads, bool adapters)
     CHECK_OK(tl_stream_create(&f.stream, threads, TL_PRECISION_F32, T, c.h, &err), err);
     tl_acts_size size = { .max_rows = T, .max_rank = RANK, .max_segments = 1 };
     CHECK_OK(tl_acts_create(&f.acts, f.model, &size, &err), err);
-    for (int i = 1; adapters && i < 3; i++) {
+    for (int i = 1; adapters && i < ADAPTERS; i++) { /* the last two: with magnitudes, with weights of its own */
         tl_adapter_options o = tl_adapter_defaults();
         o.r = i == 1 ? 2 : RANK;
         o.targets = i == 1 ? (kind == 0 ? "q_proj,v_proj" : "c_attn") : "all-linear";
+        o.dora = i == 3;
+        o.own = i == 4 ? "lm_head" : "";
+        o.bias = i == 4 ? TL_BIAS_ALL : TL_BIAS_NONE;
         o.seed = (uint64_t)i;
         CHECK_OK(tl_adapter_create(&f.adapters[i], f.model, &o, &err), err);
         tl_adapter_each(f.adapters[i], randomize, &r);
+        tl_adapter_renorm(f.adapters[i], &f.stream);
         f.adapters[i]->hash = tl_hash_bytes(&i, sizeof i);
     }
     return f;
@@ -100,7 +105,7 @@ static fixture fixture_make(int kind, int threads, bool adapters)
 
 static void fixture_free(fixture *f)
 {
-    for (int i = 0; i < 3; i++) tl_adapter_release(f->adapters[i]);
+    for (int i = 0; i < ADAPTERS; i++) tl_adapter_release(f->adapters[i]);
     tl_acts_free(f->acts);
     tl_stream_free(&f->stream);
     tl_model_free(f->model);
@@ -199,7 +204,7 @@ static void requests_make(requests *q, fixture *f)
             for (int t = 0; t < CONTINUATION_TOKENS; t++) q->continuation_ids[i][k][t] = (int)tl_rng_below(&r, V);
             q->continuations[i][k] = (tl_ids){ .data = q->continuation_ids[i][k], .size = size };
         }
-        tl_adapter *a = f->adapters[i / 2 % 3];
+        tl_adapter *a = f->adapters[i / 2 % ADAPTERS];
         q->score[i] = (tl_score_request){ .prompt = q->prompts[i],
                                           .n_prompt = n,
                                           .continuations = q->continuations[i],
@@ -394,7 +399,7 @@ TEST(prefixes_are_not_shared_between_adapters)
     tl_engine *e = engine_make(&f, 512, 64, 1000, true);
     tl_score_request r[ALIKE];
     double log_probs[ALIKE], computed;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < ADAPTERS; i++) {
         alike_make(r, log_probs, f.adapters[i]);
         score_all(e, r, ALIKE, &computed);
         CHECK(computed == 100 + (ALIKE - 1) * 4);

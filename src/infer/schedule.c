@@ -207,13 +207,17 @@ static bool waits(const tl_engine *e, const tl_lane *l)
     return false;
 }
 
+/* A batch is run by one model: lanes whose adapter has weights of its own wait for a step of theirs. */
 static int gather(tl_engine *e)
 {
     int n = 0, left = e->options.max_rows;
+    const tl_model *seen = NULL;
     for (int i = 0; i < e->n_jobs; i++) {
         for (tl_lane *l = e->order[i]->lane; l && left > 0; l = l->more) {
             int rows = l->end - l->next < left ? l->end - l->next : left;
-            if (rows <= 0 || waits(e, l)) continue;
+            const tl_model *m = tl_adapter_model(e->model, l->job->adapter);
+            if (rows <= 0 || waits(e, l) || (seen && m != seen)) continue;
+            seen = m;
             e->pieces[n++] = (tl_piece){ .lane = l, .rows = rows };
             left -= rows;
         }

@@ -75,6 +75,13 @@ static const struct {
     [35] = { "TQ2_0", false, 0 },           [39] = { "MXFP4", false, 0 },
 };
 
+int tl_gguf_number_of(tl_dtype dtype)
+{
+    for (int i = 0; i < (int)(sizeof tensor_types / sizeof *tensor_types); i++)
+        if (tensor_types[i].readable && tensor_types[i].dtype == dtype) return i;
+    return -1;
+}
+
 const char *tl_gguf_type_name(tl_gguf_type t)
 {
     assert(t < TL_GGUF_TYPES);

@@ -103,6 +103,9 @@ double tl_gguf_real(const tl_gguf_pair *p, size_t i);
  *     for (const char *s; (s = tl_gguf_next(p, &at, &size));) ...    size bytes, no NUL behind them */
 const char *tl_gguf_next(const tl_gguf_pair *p, size_t *at, size_t *size);
 
+/* ggml's number of a tensor's type, or -1 where it has none. */
+int tl_gguf_number_of(tl_dtype dtype);
+
 /* "u32", "string", ... */
 const char *tl_gguf_type_name(tl_gguf_type t);
 

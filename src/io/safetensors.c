@@ -117,8 +117,10 @@ static int check_cover(const char *path, const item *items, int n, size_t data_s
     return 0;
 }
 
+/* MLX writes null where it has none. */
 static int check_metadata(const char *path, const json_t *meta, tl_err *err)
 {
+    if (json_is_null(meta)) return 0;
     if (!json_is_object(meta)) return tl_fail(err, TL_EFORMAT, "%s: __metadata__ is no object", path);
     const char *key;
     json_t *value;

@@ -152,6 +152,21 @@ TEST(no_changed_byte_of_a_header_leads_outside_the_file)
     scratch_end();
 }
 
+/* As MLX writes it. */
+TEST(metadata_that_is_null_is_none)
+{
+    tl_err err = { 0 };
+    tl_safetensors *s = NULL;
+    scratch_begin();
+    const char *path = lie("x.safetensors",
+                           "{\"__metadata__\":null,\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4);
+    CHECK_OK(tl_safetensors_open(&s, path, &err), err);
+    CHECK_INT(tl_safetensors_count(s), 1);
+    CHECK(!tl_safetensors_meta(s, "format"));
+    tl_safetensors_close(s);
+    scratch_end();
+}
+
 TEST(a_header_that_lies_is_refused_by_tensor)
 {
     scratch_begin();
@@ -179,6 +194,7 @@ TEST(a_header_that_lies_is_refused_by_tensor)
             TL_ESHAPE, "product of its shape");
     refused(lie(at, "[]", 0), TL_EFORMAT, "no JSON object");
     refused(lie(at, "{\"__metadata__\":{\"k\":1}}", 0), TL_EFORMAT, "__metadata__ k is no string");
+    refused(lie(at, "{\"__metadata__\":[]}", 0), TL_EFORMAT, "__metadata__ is no object");
     uint64_t huge[2] = { UINT64_MAX, 0 };
     refused(scratch_write(at, huge, sizeof huge), TL_EFORMAT, "18446744073709551615 bytes, the file has 8");
     scratch_end();
@@ -260,7 +276,7 @@ TEST(two_tensors_of_one_name_are_not_saved)
 RUN_TESTS(CASE(a_file_written_by_the_python_package_is_read),
           CASE(a_file_written_here_is_read_again_and_is_the_one_the_python_package_accepted),
           CASE(a_model_in_shards_is_read_as_one), CASE(a_file_cut_anywhere_is_refused),
-          CASE(no_changed_byte_of_a_header_leads_outside_the_file), CASE(a_header_that_lies_is_refused_by_tensor),
-          CASE(tensors_that_overlap_or_leave_a_gap_are_refused),
+          CASE(no_changed_byte_of_a_header_leads_outside_the_file), CASE(metadata_that_is_null_is_none),
+          CASE(a_header_that_lies_is_refused_by_tensor), CASE(tensors_that_overlap_or_leave_a_gap_are_refused),
           CASE(an_unaligned_tensor_is_read_through_an_aligned_copy), CASE(an_index_that_lies_is_refused),
           CASE(two_tensors_of_one_name_are_not_saved))

@@ -48,7 +48,10 @@ tl_method_options tl_method_defaults(void)
                                 .lora_r = 16,
                                 .lora_alpha = 32,
                                 .rslora = a.rslora,
-                                .lora_targets = a.targets };
+                                .dora = a.dora,
+                                .lora_targets = a.targets,
+                                .lora_own = a.own,
+                                .lora_bias = a.bias };
 }
 
 /* A low-rank change wants a smaller rate for longer: at twice the steps and half the rate it is as good and the base
@@ -96,9 +99,14 @@ static int tune(tl_variant *v, const tl_method *m, const tl_work *w, const tl_me
     tl_method_options own = *o;
     own.epochs = tl_method_epochs(m, o);
     if (lora) {
-        tl_adapter_options a = {
-            .r = o->lora_r, .alpha = o->lora_alpha, .rslora = o->rslora, .targets = o->lora_targets, .seed = seed
-        };
+        tl_adapter_options a = { .r = o->lora_r,
+                                 .alpha = o->lora_alpha,
+                                 .rslora = o->rslora,
+                                 .dora = o->dora,
+                                 .targets = o->lora_targets,
+                                 .own = o->lora_own,
+                                 .bias = o->lora_bias,
+                                 .seed = seed };
         TL_TRY(tl_adapter_create(&v->adapter, w->base, &a, err));
         return tl_tune(w->base, v->adapter, w, &own, m->name, o->lora_lr, group, seed, spent, err);
     }

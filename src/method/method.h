@@ -48,8 +48,10 @@ typedef struct tl_method_options {
     bool keep_best;       /* the weights of the epoch with the lowest validation loss, not the last */
     int lora_r;
     float lora_alpha;
-    bool rslora;
+    bool rslora, dora;
     const char *lora_targets;
+    const char *lora_own; /* modules trained whole beside the adapter, with commas; "": none */
+    tl_bias lora_bias;    /* biases that are trained too */
 } tl_method_options;
 
 tl_method_options tl_method_defaults(void);

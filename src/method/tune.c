@@ -179,9 +179,10 @@ static int run(tuning *t, const tl_method_options *o, const char *name, uint64_t
         if (o->keep_best) spent->best_epoch = e;
         if (o->keep_best) TL_TRY(best_write(t->best, t->trainer->params, err));
     }
-    if (o->keep_best)
+    if (o->keep_best) {
         TL_TRY(best_read(t->best, t->trainer->params, err));
-    else
+        tl_adapter_renorm(t->trainer->adapter, t->trainer->stream);
+    } else
         spent->best_epoch = o->epochs;
     tl_progress_end(&p);
     spent->flops = t->trainer->flops;

@@ -29,6 +29,7 @@ typedef struct tl_layer_acts {
 
 struct tl_acts {
     tl_acts_size size;
+    const tl_model *model;        /* borrowed: what the latest forward was run by */
     tl_arena *arena;              /* owned: everything below lies in it */
     tl_layer_acts *layers;        /* [L] */
     float *x;                     /* [N, D] the stream after the last layer */
@@ -50,6 +51,8 @@ struct tl_acts {
     float *dq, *dk, *dv;         /* [N, H*h], [N, G*h] twice */
     float *dout;                 /* [N, D] gradient to what a block gave, where it is not dx itself; else absent */
     float *dlow[TL_MODULES_MAX]; /* [N, r] */
+    float *dscaled;              /* [N, all O of products with one input]: gradients to what gains multiply, then that;
+                                  * absent without magnitudes */
     float *dgathered;            /* [chunk, D] */
 };
 

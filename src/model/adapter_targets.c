@@ -1,15 +1,14 @@
-/* adapter_targets.c - which modules of a base an adapter adapts: PEFT's target_modules, by its rules.
+/* adapter_targets.c - PEFT's target_modules and what narrows them.
  *
- * A list holds endings of module paths, a string is a regular expression for whole paths.  Patterns come from files, so
- * their matching is bounded. */
-#define PCRE2_CODE_UNIT_WIDTH 8
+ * A list holds endings of module paths, a string is a regular expression for whole paths. */
 #include "model/adapter_targets.h"
 
 #include "model/model_memory.h"
 
-#include <pcre2.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 size_t tl_modules_count(const tl_config *c)
 {
@@ -23,6 +22,13 @@ void tl_module_path(char *out, size_t size, const tl_family *f, int layer, int m
     snprintf(out, size, "%s%s", below, f->modules[module].name);
 }
 
+/* The path of module i of all layers. */
+static void path_of(char out[TL_NAME_MAX], const tl_config *c, size_t i)
+{
+    size_t n = (size_t)tl_family_modules(c->family);
+    tl_module_path(out, TL_NAME_MAX, c->family, (int)(i / n), (int)(i % n));
+}
+
 static int no_module(const tl_config *c, const char *target, const char *where, tl_err *err)
 {
     char known[400] = "";
@@ -30,8 +36,8 @@ static int no_module(const tl_config *c, const char *target, const char *where, 
         size_t used = strlen(known);
         snprintf(known + used, sizeof known - used, "%s%s", used ? ", " : "", m->name);
     }
-    return tl_fail(err, TL_EUNSUPPORTED, "%s: target '%s' is no module that can be adapted; a %s layer has %s", where,
-                   target, c->family->model_type, known);
+    return tl_fail(err, TL_EUNSUPPORTED, "%s: target '%.200s' is no module that can be adapted; a %s layer has %s",
+                   where, target, c->family->model_type, known);
 }
 
 static bool path_ends_with(const char *path, const char *name)
@@ -40,66 +46,120 @@ static bool path_ends_with(const char *path, const char *name)
     return n >= m && strcmp(path + n - m, name) == 0 && (n == m || path[n - m - 1] == '.');
 }
 
-int tl_targets_name(bool *chosen, const tl_config *c, const char *name, const char *where, tl_err *err)
+/* Set chosen of the modules that name means to yes; whether there is any. */
+static bool set_named(bool *chosen, const tl_config *c, const char *name, bool yes)
 {
-    int n = tl_family_modules(c->family);
     bool any = false;
-    for (int l = 0; l < c->L; l++)
-        for (int i = 0; i < n; i++) {
-            char path[TL_NAME_MAX];
-            tl_module_path(path, sizeof path, c->family, l, i);
-            if (path_ends_with(path, name)) any = chosen[l * n + i] = true;
-        }
-    return any ? 0 : no_module(c, name, where, err);
+    for (size_t i = 0; i < tl_modules_count(c); i++) {
+        char path[TL_NAME_MAX];
+        path_of(path, c, i);
+        if (!path_ends_with(path, name)) continue;
+        chosen[i] = yes;
+        any = true;
+    }
+    return any;
 }
 
-static int match_all(bool *chosen, const tl_config *c, const pcre2_code *code, pcre2_match_data *data,
-                     pcre2_match_context *limits, const char *where, tl_err *err)
+static int set_matching(bool *chosen, const tl_config *c, const char *pattern, const char *field, const char *where,
+                        bool yes, tl_err *err)
 {
-    int n = tl_family_modules(c->family);
-    for (int l = 0; l < c->L; l++)
-        for (int i = 0; i < n; i++) {
-            char path[TL_NAME_MAX];
-            tl_module_path(path, sizeof path, c->family, l, i);
-            int rc = pcre2_match(code, (PCRE2_SPTR)path, strlen(path), 0, 0, data, limits);
-            if (rc < 0 && rc != PCRE2_ERROR_NOMATCH)
-                return tl_fail(err, TL_EFORMAT, "%s: target_modules is a pattern too costly to match", where);
-            chosen[l * n + i] |= rc >= 0;
-        }
-    return 0;
+    tl_path_pattern *p = NULL;
+    TL_TRY(tl_path_pattern_open(&p, "%s", pattern, field, where, err));
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < tl_modules_count(c); i++) {
+        char path[TL_NAME_MAX];
+        bool matches = false;
+        path_of(path, c, i);
+        rc = tl_path_pattern_match(p, path, &matches, NULL, err);
+        if (matches) chosen[i] = yes;
+    }
+    tl_path_pattern_close(p);
+    return rc;
+}
+
+int tl_targets_name(bool *chosen, const tl_config *c, const char *name, const char *where, tl_err *err)
+{
+    return set_named(chosen, c, name, true) ? 0 : no_module(c, name, where, err);
 }
 
 int tl_targets_pattern(bool *chosen, const tl_config *c, const char *pattern, const char *where, tl_err *err)
 {
     size_t n = tl_modules_count(c);
-    if (strcmp(pattern, "all-linear") == 0) {
+    if (strcasecmp(pattern, "all-linear") == 0) {
         for (size_t i = 0; i < n; i++) chosen[i] = true;
         return 0;
     }
-    int error = 0, rc = 0;
-    PCRE2_SIZE at = 0;
-    pcre2_code *code = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, PCRE2_ANCHORED | PCRE2_ENDANCHORED,
-                                     &error, &at, NULL);
-    if (!code) {
-        PCRE2_UCHAR why[120] = "";
-        pcre2_get_error_message(error, why, sizeof why);
-        return tl_fail(err, TL_EFORMAT, "%s: target_modules is '%s', no pattern: %s at %zu", where, pattern,
-                       (char *)why, (size_t)at);
-    }
-    pcre2_match_data *data = pcre2_match_data_create_from_pattern(code, NULL);
-    pcre2_match_context *limits = pcre2_match_context_create(NULL);
-    if (data && limits) {
-        pcre2_set_match_limit(limits, 100000);
-        pcre2_set_depth_limit(limits, 10000);
-        rc = match_all(chosen, c, code, data, limits, where, err);
-    } else {
-        rc = tl_fail(err, TL_ENOMEM, "%s: no memory to match target_modules", where);
-    }
-    pcre2_match_context_free(limits);
-    pcre2_match_data_free(data);
-    pcre2_code_free(code);
-    if (rc < 0) return rc;
+    TL_TRY(set_matching(chosen, c, pattern, "target_modules", where, true, err));
     for (size_t i = 0; i < n; i++)
         if (chosen[i]) return 0;
     return no_module(c, pattern, where, err);
+}
+
+void tl_targets_path(bool *chosen, const tl_config *c, const char *path)
+{
+    for (size_t i = 0; i < tl_modules_count(c); i++) {
+        char own[TL_NAME_MAX];
+        path_of(own, c, i);
+        if (strcmp(own, path) == 0) chosen[i] = true;
+    }
+}
+
+void tl_targets_drop_name(bool *chosen, const tl_config *c, const char *name)
+{
+    set_named(chosen, c, name, false);
+}
+
+int tl_targets_drop_pattern(bool *chosen, const tl_config *c, const char *pattern, const char *where, tl_err *err)
+{
+    return set_matching(chosen, c, pattern, "exclude_modules", where, false, err);
+}
+
+/* Do whole parts of path, in a row, read as name? */
+static bool has_parts(const char *path, const char *name, size_t n)
+{
+    for (const char *at = path; at; at = strchr(at, '.')) {
+        if (*at == '.') at++;
+        if (strncmp(at, name, n) == 0 && (at[n] == '.' || at[n] == '\0')) return true;
+    }
+    return false;
+}
+
+void tl_targets_drop_below(bool *chosen, const tl_config *c, const char *name, size_t n)
+{
+    for (size_t i = 0; n > 0 && i < tl_modules_count(c); i++) {
+        char path[TL_NAME_MAX];
+        path_of(path, c, i);
+        if (has_parts(path, name, n)) chosen[i] = false;
+    }
+}
+
+static bool among(const int *numbers, size_t n, int x)
+{
+    for (size_t i = 0; i < n; i++)
+        if (numbers[i] == x) return true;
+    return false;
+}
+
+int tl_targets_keep_layers(bool *chosen, const tl_config *c, const int *numbers, size_t n, const char *pattern,
+                           const char *where, tl_err *err)
+{
+    tl_path_pattern *p = NULL;
+    if (pattern)
+        TL_TRY(tl_path_pattern_open(&p, "(?:|.*?\\.)(?:%s)\\.(?<number>[0-9]+)\\..*", pattern, "layers_pattern", where,
+                                    err));
+    else
+        TL_TRY(
+            tl_path_pattern_open(&p, ".*?\\.[^.]*\\.(?<number>[0-9]+)\\..*%s", "", "layers_to_transform", where, err));
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < tl_modules_count(c); i++) {
+        char path[TL_NAME_MAX];
+        bool matches = false;
+        int number = -1;
+        if (!chosen[i]) continue;
+        path_of(path, c, i);
+        rc = tl_path_pattern_match(p, path, &matches, &number, err);
+        chosen[i] = matches && among(numbers, n, number);
+    }
+    tl_path_pattern_close(p);
+    return rc;
 }

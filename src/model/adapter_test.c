@@ -176,6 +176,51 @@ TEST(a_fresh_adapter_begins_as_the_base_and_by_its_seed)
     tl_model_free(m);
 }
 
+static int same_as_base(void *context, const char *name, tl_weight *w)
+{
+    const tl_model *m = context;
+    (void)name;
+    if (w->rows == m->config.V) CHECK(memcmp(w->data, m->head.data, (size_t)w->rows * (size_t)w->cols * 4) == 0);
+    return 0;
+}
+
+TEST(a_fresh_adapter_with_magnitudes_and_weights_of_its_own_begins_as_the_base)
+{
+    tl_err err = { 0 };
+    tl_model *m = open_base(LLAMA);
+    tl_adapter *a = NULL;
+    tl_adapter_options o = tl_adapter_defaults();
+    o.dora = true;
+    o.own = "lm_head,input_layernorm";
+    CHECK_OK(tl_adapter_create(&a, m, &o, &err), err);
+    for (int i = 0; i < m->config.L * a->n_modules; i++)
+        for (int k = 0; k < a->loras[i].b.rows; k++) CHECK(a->loras[i].gain[k] == 1);
+    CHECK_INT(a->n_owns, 1 + m->config.L);
+    tl_adapter_each(a, same_as_base, m);
+    const tl_model *seen = tl_adapter_model(m, a);
+    CHECK(seen != m && seen->head.data != m->head.data && seen->head.grad && seen->layers[1].norm1.grad);
+    CHECK(seen->tokens.data == m->tokens.data && !seen->tokens.grad && !m->head.grad);
+    tl_adapter_release(a);
+    tl_model_free(m);
+}
+
+TEST(own_modules_that_name_nothing_or_leave_nothing_to_adapt_are_refused)
+{
+    static const char *const wrong[][2] = { { "lm_hed", "'lm_hed'" },
+                                            { "lm_head,lm_head", "'lm_head'" },
+                                            { "mlp,self_attn", "no target" } };
+    tl_model *m = open_base(LLAMA);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        tl_err err = { 0 };
+        tl_adapter *a = NULL;
+        tl_adapter_options o = tl_adapter_defaults();
+        o.own = wrong[i][0];
+        CHECK(tl_adapter_create(&a, m, &o, &err) < 0);
+        CHECK_HAS(err.text, wrong[i][1]);
+    }
+    tl_model_free(m);
+}
+
 TEST(parts_of_a_fused_module_share_a_and_take_their_rows_of_b)
 {
     tl_model *m = open_base(GPT2);
@@ -305,12 +350,40 @@ TEST(a_field_that_is_not_understood_is_refused_by_name)
     } cases[] = {
         { "peft_type", "\"IA3\"", TL_EUNSUPPORTED, "'IA3'" },
         { "task_type", "\"SEQ_CLS\"", TL_EUNSUPPORTED, "'SEQ_CLS'" },
-        { "bias", "\"all\"", TL_EUNSUPPORTED, "bias is 'all'" },
-        { "use_dora", "true", TL_EUNSUPPORTED, "use_dora" },
-        { "rank_pattern", "{\"q_proj\": 4}", TL_EUNSUPPORTED, "rank_pattern" },
-        { "alpha_pattern", "{\"q_proj\": 4}", TL_EUNSUPPORTED, "alpha_pattern" },
-        { "modules_to_save", "[\"lm_head\"]", TL_EUNSUPPORTED, "modules_to_save" },
-        { "layers_to_transform", "0", TL_EUNSUPPORTED, "layers_to_transform" },
+        { "bias", "\"some\"", TL_EUNSUPPORTED, "bias is 'some'" },
+        { "use_dora", "true", TL_EFORMAT, "q_proj.lora_magnitude_vector is missing" },
+        { "use_dora", "1", TL_EFORMAT, "use_dora" },
+        { "rank_pattern", "{\"q_proj\": 4}", TL_ESHAPE, "this base wants [4, 32]" },
+        { "rank_pattern", "{\"q_proj\": 0}", TL_EFORMAT, "rank_pattern gives 'q_proj'" },
+        { "rank_pattern", "{\"q_proj\": 2.5}", TL_EFORMAT, "rank_pattern gives 'q_proj'" },
+        { "rank_pattern", "{\"(\": 2}", TL_EFORMAT, "rank_pattern is '(', no pattern" },
+        { "rank_pattern", "{\"(.*.*.*.*.*.*.*.*)*[xz]\": 2}", TL_EFORMAT, "rank_pattern is a pattern too costly" },
+        { "alpha_pattern", "{\"q_proj\": \"4\"}", TL_EFORMAT, "alpha_pattern gives 'q_proj'" },
+        { "alpha_pattern", "{\"q_proj\": 0}", TL_EDATA, "no effect" },
+        { "modules_to_save", "[\"lm_head\"]", TL_EFORMAT, "lm_head.weight is missing" },
+        { "modules_to_save", "[\"score\"]", TL_EUNSUPPORTED, "modules_to_save names 'score'" },
+        { "modules_to_save", "[\"\"]", TL_EUNSUPPORTED, "modules_to_save names ''" },
+        { "modules_to_save", "[\"q_proj\"]", TL_EFORMAT, "no module of the base is adapted" },
+        { "modules_to_save", "[7]", TL_EFORMAT, "modules_to_save holds" },
+        { "layers_to_transform", "0", TL_EUNSUPPORTED, "layers.1.self_attn.q_proj.lora_A.weight belongs to no" },
+        { "layers_to_transform", "[0, 2]", TL_EFORMAT, "layers_to_transform holds no layer of this base" },
+        { "layers_to_transform", "\"0\"", TL_EFORMAT, "layers_to_transform is neither" },
+        { "layers_pattern", "\"layers\"", TL_EUNSUPPORTED, "layers_pattern is set without" },
+        { "exclude_modules", "[\"q_proj\"]", TL_EFORMAT, "no module of the base is adapted" },
+        { "exclude_modules", "\".*layers.1.*\"", TL_EUNSUPPORTED, "belongs to no targeted module" },
+        { "exclude_modules", "\"(\"", TL_EFORMAT, "exclude_modules is '(', no pattern" },
+        { "exclude_modules", "7", TL_EFORMAT, "exclude_modules" },
+        { "trainable_token_indices", "[1, 1]", TL_EFORMAT, "holds an id twice" },
+        { "trainable_token_indices", "[97]", TL_EFORMAT, "no id from 0 to 96" },
+        { "trainable_token_indices", "[-1]", TL_EFORMAT, "no id from 0 to 96" },
+        { "trainable_token_indices", "[]", TL_EFORMAT, "no list of 1 to 97 ids" },
+        { "trainable_token_indices", "[3]", TL_EFORMAT, "trainable_tokens_delta is missing" },
+        { "trainable_token_indices", "{\"lm_head\": [3]}", TL_EUNSUPPORTED, "speaks of 'lm_head'" },
+        { "lora_bias", "true", TL_EUNSUPPORTED, "lora_bias" },
+        { "target_parameters", "[\"experts.down\"]", TL_EUNSUPPORTED, "target_parameters" },
+        { "layer_replication", "[[0, 2]]", TL_EUNSUPPORTED, "layer_replication" },
+        { "alora_invocation_tokens", "[1]", TL_EUNSUPPORTED, "alora_invocation_tokens" },
+        { "target_modules", "null", TL_EFORMAT, "target_modules" },
         { "init_lora_weights", "\"pissa\"", TL_EUNSUPPORTED, "'pissa'" },
         { "a_field_of_tomorrow", "\"on\"", TL_EUNSUPPORTED, "a_field_of_tomorrow" },
         { "target_modules", "[\"q_proj\", \"lm_head\"]", TL_EUNSUPPORTED, "'lm_head'" },
@@ -380,6 +453,8 @@ TEST(an_adapters_hash_names_its_content)
 RUN_TESTS(CASE(an_adapter_written_and_loaded_is_the_same_adapter),
           CASE(every_golden_adapter_is_written_back_with_the_same_tensors),
           CASE(a_fresh_adapter_begins_as_the_base_and_by_its_seed),
+          CASE(a_fresh_adapter_with_magnitudes_and_weights_of_its_own_begins_as_the_base),
+          CASE(own_modules_that_name_nothing_or_leave_nothing_to_adapt_are_refused),
           CASE(parts_of_a_fused_module_share_a_and_take_their_rows_of_b), CASE(targets_that_name_no_module_are_refused),
           CASE(an_adapter_for_another_base_is_refused),
           CASE(tensors_missing_unmatched_misshapen_idle_or_not_numbers_are_refused),

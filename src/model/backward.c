@@ -26,8 +26,10 @@ static bool trained(const tl_model *m, const tl_adapter *adapter, int layer, boo
 typedef struct adapted {
     const tl_lora *lora; /* NULL: none */
     int module;
-    bool first, last; /* of the module's products */
-    size_t b_at;      /* the product's rows of B */
+    bool first, last;         /* of the module's products */
+    size_t b_at;              /* the product's rows of B */
+    const float *gain, *norm; /* of its outputs; NULL without magnitudes */
+    float *dmagnitude;        /* likewise, and where they are not trained */
 } adapted;
 
 static adapted adapted_of(const tl_model *m, const tl_adapter *adapter, int layer, int j)
@@ -39,7 +41,18 @@ static adapted adapted_of(const tl_model *m, const tl_adapter *adapter, int laye
     a.lora = lora;
     a.module = tl_model_module(m, j, &a.first, &a.last);
     a.b_at = (size_t)row * (size_t)lora->r;
+    a.gain = lora->gain ? lora->gain + row : NULL;
+    a.norm = lora->norm ? lora->norm + row : NULL;
+    a.dmagnitude = lora->magnitude.grad ? lora->magnitude.grad + row : NULL;
     return a;
+}
+
+/* The gradients to what gains multiply in product i of some that share their input, and room for that itself. */
+static float *scaled_of(const tl_acts *acts, const tl_weight *w, int i, int N)
+{
+    float *at = acts->dscaled;
+    for (int k = 0; k < i; k++) at += (size_t)N * (size_t)w[k].rows;
+    return at;
 }
 
 /* From dy[i], the gradients to the layer's n products from the first on, dx (NULL: not wanted): the gradient to their
@@ -47,7 +60,7 @@ static adapted adapted_of(const tl_model *m, const tl_adapter *adapter, int laye
  *
  *     y += low B^T with low = scale x A^T:   dlow = scale dy B,   dx += dlow A
  *
- * leaves dlow behind for A's own gradient. */
+ * leaves dlow behind for A's own gradient.  Where gains multiply both, dy times them stands for dy. */
 static void linear_back_x(const tl_model *m, tl_stream *s, int N, const tl_adapter *adapter, const tl_acts *acts,
                           int layer, int first, int n, float *dx, const float *const *dy)
 {
@@ -58,8 +71,13 @@ static void linear_back_x(const tl_model *m, tl_stream *s, int N, const tl_adapt
         p[i] = (tl_product_back){ .dy = dy[i], .w = tl_weight_matrix(&w[i]), .O = w[i].rows };
         adapted a = adapted_of(m, adapter, layer, first + i);
         if (!a.lora) continue;
+        if (a.gain) {
+            float *scaled = scaled_of(acts, w, i, N);
+            be->gain(s, scaled, dy[i], a.gain, NULL, NULL, N, w[i].rows);
+            p[i].dy = scaled;
+        }
         float *dlow = acts->dlow[a.module];
-        tl_product_back up = { .dy = dy[i], .O = w[i].rows };
+        tl_product_back up = { .dy = p[i].dy, .O = w[i].rows };
         up.w = (tl_matrix){ (const float *)a.lora->b.data + a.b_at, TL_DTYPE_F32 };
         be->linear_dx(s, dlow, &up, 1, N, a.lora->r, !a.first);
         if (!a.last) continue; /* the module's products gather in dlow */
@@ -75,6 +93,20 @@ static void dw(const tl_model *m, tl_stream *s, const tl_gradients *g, const tl_
     if (w->grad) m->backend->linear_dw(s, w->grad + at, dy, x, N, O, I, g->add && !w->shared);
 }
 
+/* To the magnitudes of a product: sum of dy (x W^T + low B^T) / norm.  What the gains multiply was not kept; it is made
+ * again where the gradients to it were. */
+static void magnitudes_back(const tl_model *m, tl_stream *s, int N, const adapted *a, const tl_weight *w,
+                            const tl_gradients *g, const float *dy, const float *x, const float *low, float *room)
+{
+    const tl_backend *be = m->backend;
+    tl_matrix b = { (const float *)a->lora->b.data + a->b_at, TL_DTYPE_F32 };
+    if (!a->dmagnitude) return;
+    be->linear(s, &(tl_product){ .y = room, .w = tl_weight_matrix(w), .O = w->rows }, 1, x, N, w->cols);
+    be->linear(s, &(tl_product){ .y = room, .w = b, .O = w->rows, .add = room }, 1, low, N, a->lora->r);
+    if (!g->add) memset(a->dmagnitude, 0, (size_t)w->rows * sizeof(float));
+    be->gain_back(s, a->dmagnitude, dy, room, a->norm, N, w->rows);
+}
+
 /* After linear_back_x: the gradients of the products' weights, biases and adapters, from their input x:
  *
  *     dW = dy^T x,   dB = dy^T low,   dA = dlow^T x */
@@ -83,12 +115,16 @@ static void linear_back_w(const tl_model *m, tl_stream *s, int N, const tl_adapt
 {
     for (int i = 0; i < n; i++) {
         const tl_weight *w = &m->layers[layer].linear[first + i], *bias = &m->layers[layer].bias[first + i];
-        dw(m, s, g, w, 0, dy[i], x, N, w->rows, w->cols);
-        if (bias->grad) m->backend->bias_back(s, bias->grad, dy[i], N, w->rows);
         adapted a = adapted_of(m, adapter, layer, first + i);
+        float *scaled = a.gain ? scaled_of(acts, &m->layers[layer].linear[first], i, N) : NULL;
+        const float *d = scaled ? scaled : dy[i];
+        dw(m, s, g, w, 0, d, x, N, w->rows, w->cols);
+        if (bias->grad) m->backend->bias_back(s, bias->grad, dy[i], N, w->rows);
         if (!a.lora) continue;
-        dw(m, s, g, &a.lora->b, a.b_at, dy[i], acts->layers[layer].low[a.module], N, w->rows, a.lora->r);
+        const float *low = acts->layers[layer].low[a.module];
+        dw(m, s, g, &a.lora->b, a.b_at, d, low, N, w->rows, a.lora->r);
         if (a.last) dw(m, s, g, &a.lora->a, 0, acts->dlow[a.module], x, N, a.lora->r, w->cols);
+        if (scaled) magnitudes_back(m, s, N, &a, w, g, dy[i], x, low, scaled);
     }
 }
 
@@ -250,6 +286,7 @@ static void tables_back(const tl_model *m, tl_stream *s, const tl_batch *b, cons
 
 void tl_backward(const tl_model *m, tl_stream *s, const tl_batch *b, tl_acts *acts, const tl_gradients *g)
 {
+    m = tl_batch_model(m, b);
     const tl_config *c = &m->config;
     const tl_adapter *adapter = b->adapters ? b->adapters[0] : NULL;
     size_t n = (size_t)b->N * (size_t)c->D;

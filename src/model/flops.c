@@ -38,6 +38,7 @@ static double attention(const tl_model *m, const tl_batch *b, int l)
 
 double tl_flops_forward(const tl_model *m, const tl_batch *b, int head_rows)
 {
+    m = tl_batch_model(m, b);
     double sum = 2.0 * b->N * m->config.L * experts(m) + 2.0 * head_rows * m->config.D * m->config.V;
     for (int l = 0; l < m->config.L; l++) sum += attention(m, b, l);
     for (int i = 0; i < b->n_segments; i++)
@@ -49,6 +50,7 @@ double tl_flops_forward(const tl_model *m, const tl_batch *b, int head_rows)
 
 double tl_flops_train(const tl_model *m, const tl_adapter *adapter, const tl_batch *b, int targets)
 {
+    m = tl_adapter_model(m, adapter);
     double N = b->N, sum = tl_flops_forward(m, b, targets) + 2.0 * targets * m->config.D * m->config.V;
     if (m->head.grad) sum += 2.0 * targets * m->config.D * m->config.V;
     bool below = m->tokens.grad || m->positions.grad; /* something under this layer wants its input's gradient */

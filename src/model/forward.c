@@ -128,6 +128,11 @@ static void layout(tl_acts *a, tl_arena *arena, const tl_model *m, const tl_acts
         a->dout = tl_arena_floats(arena, N * D);
     for (int i = 0; size->max_rank > 0 && i < tl_family_modules(c->family); i++)
         a->dlow[i] = tl_arena_floats(arena, N * (size_t)size->max_rank);
+    if (size->magnitudes) {
+        size_t hidden = c->E ? 0 : (tl_config_gated(c) ? 2 : 1) * F, most = Q + 2 * K;
+        most = hidden > most ? hidden : most;
+        a->dscaled = tl_arena_floats(arena, N * (D > most ? D : most));
+    }
     a->dgathered = tl_arena_floats(arena, C * D);
 }
 
@@ -178,6 +183,13 @@ tl_run tl_batch_run(const tl_batch *b, int first)
         run.rows += b->segments[i].rows;
     run.next = i;
     return run;
+}
+
+const tl_model *tl_batch_model(const tl_model *m, const tl_batch *b)
+{
+    const tl_model *seen = b->adapters ? tl_adapter_model(m, b->adapters[0]) : m;
+    for (int i = 1; b->adapters && i < b->n_segments; i++) assert(tl_adapter_model(m, b->adapters[i]) == seen);
+    return seen;
 }
 
 int tl_model_module(const tl_model *m, int linear, bool *first, bool *last)
@@ -239,6 +251,22 @@ static void lay_pages(const tl_batch *b, tl_acts *acts)
 
 /* ---- the operations ---- */
 
+/* The gains of the product's outputs, and the norms they come from; NULL without magnitudes. */
+static const float *gains(const tl_adapter *a, int layer, int j)
+{
+    int row;
+    const tl_lora *lora = a ? tl_adapter_of(a, layer, j, &row) : NULL;
+    return lora && lora->gain ? lora->gain + row : NULL;
+}
+
+/* Does the adapter scale what some of the layer's n products from the first on give? */
+static bool has_gains(const tl_adapter *a, int layer, int first, int n)
+{
+    for (int i = 0; a && a->dora && i < n; i++)
+        if (gains(a, layer, first + i)) return true;
+    return false;
+}
+
 /* What a run's adapter adds to y = x W^T of layer's product j; x: the run's first row.  x NULL in it: nothing. */
 static tl_low_product low_of(const tl_model *m, tl_stream *s, const tl_run *run, const tl_acts *acts, int layer, int j,
                              const float *x)
@@ -247,7 +275,7 @@ static tl_low_product low_of(const tl_model *m, tl_stream *s, const tl_run *run,
     bool first, last;
     int module = tl_model_module(m, j, &first, &last), row_of_b;
     const tl_lora *lora = run->adapter ? tl_adapter_of(run->adapter, layer, j, &row_of_b) : NULL;
-    if (!lora || lora->r == 0) return (tl_low_product){ NULL };
+    if (!lora || lora->r == 0) return (tl_low_product){ .x = NULL };
     /* runs may differ in r */
     float *low = acts->layers[layer].low[module] + (size_t)run->row * (size_t)acts->size.max_rank;
     if (first) { /* the products of a module share scale * x A^T */
@@ -258,12 +286,12 @@ static tl_low_product low_of(const tl_model *m, tl_stream *s, const tl_run *run,
     return (tl_low_product){ low, (const float *)lora->b.data + (size_t)row_of_b * (size_t)lora->r, lora->r };
 }
 
-/* What the adapter of each of several runs adds to y. */
-static void adapt(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_acts *acts, int layer, int j, float *y,
-                  const float *x)
+/* What the adapter of each of several runs, of segments from .. to - 1, adds to y. */
+static void adapt(const tl_model *m, tl_stream *s, const tl_batch *b, int from, int to, const tl_acts *acts, int layer,
+                  int j, float *y, const float *x)
 {
     const tl_weight *w = &m->layers[layer].linear[j];
-    for (int i = 0; i < b->n_segments;) {
+    for (int i = from; i < to;) {
         tl_run run = tl_batch_run(b, i);
         i = run.next;
         tl_low_product low = low_of(m, s, &run, acts, layer, j, x + (size_t)run.row * (size_t)w->cols);
@@ -273,22 +301,54 @@ static void adapt(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_a
     }
 }
 
+/* The rows from segment `from` on whose products are taken in one go: up to the next run whose adapter scales what
+ * comes out, or such a run alone. */
+static tl_run span_of(const tl_batch *b, int from, int layer, int first, int n)
+{
+    tl_run span = tl_batch_run(b, from);
+    if (has_gains(span.adapter, layer, first, n)) return span;
+    span.adapter = NULL;
+    while (span.next < b->n_segments) {
+        tl_run run = tl_batch_run(b, span.next);
+        if (has_gains(run.adapter, layer, first, n)) break;
+        span.rows += run.rows;
+        span.next = run.next;
+    }
+    return span;
+}
+
 /* y[i] = x W^T + b for the layer's n products from the first on, which share their input; add starts the sums (NULL:
- * nothing).  Where all rows have the same adapter it goes along with the products; the sums are the same either way. */
+ * nothing).  Where all rows of a span have the same adapter it goes along with the products; the sums are the same
+ * either way.  Where gains multiply the sum, bias and add wait until they have. */
 static void linear(const tl_model *m, tl_stream *s, const tl_batch *b, const tl_acts *acts, int layer, int first, int n,
                    float *const *y, const float *x, const float *add)
 {
-    tl_product p[TL_LINEARS];
+    const tl_backend *be = m->backend;
     const tl_weight *w = &m->layers[layer].linear[first], *bias = &m->layers[layer].bias[first];
-    const tl_run run = tl_batch_run(b, 0);
-    const bool one = run.next == b->n_segments;
-    for (int i = 0; i < n; i++)
-        p[i] = (tl_product){
-            .y = y[i], .w = tl_weight_matrix(&w[i]), .O = w[i].rows, .bias = tl_weight_f32(&bias[i]), .add = add
-        };
-    for (int i = 0; one && run.adapter && i < n; i++) p[i].low = low_of(m, s, &run, acts, layer, first + i, x);
-    m->backend->linear(s, p, n, x, b->N, w->cols);
-    for (int i = 0; !one && b->adapters && i < n; i++) adapt(m, s, b, acts, layer, first + i, y[i], x);
+    for (int at = 0; at < b->n_segments;) {
+        tl_product p[TL_LINEARS];
+        const tl_run span = span_of(b, at, layer, first, n), run = tl_batch_run(b, at);
+        const bool one = run.next == span.next;
+        const float *rows = x + (size_t)span.row * (size_t)w->cols;
+        for (int i = 0; i < n; i++) {
+            bool waits = one && gains(run.adapter, layer, first + i);
+            size_t from = (size_t)span.row * (size_t)w[i].rows;
+            p[i] = (tl_product){ .y = y[i] + from,
+                                 .w = tl_weight_matrix(&w[i]),
+                                 .O = w[i].rows,
+                                 .bias = waits ? NULL : tl_weight_f32(&bias[i]),
+                                 .add = add && !waits ? add + from : NULL };
+            if (one) p[i].low = low_of(m, s, &run, acts, layer, first + i, rows);
+        }
+        be->linear(s, p, n, rows, span.rows, w->cols);
+        for (int i = 0; !one && i < n; i++) adapt(m, s, b, at, span.next, acts, layer, first + i, y[i], x);
+        for (int i = 0; one && i < n; i++) {
+            const float *g = gains(run.adapter, layer, first + i);
+            const float *start = add ? add + (size_t)span.row * (size_t)w[i].rows : NULL;
+            if (g) be->gain(s, p[i].y, p[i].y, g, tl_weight_f32(&bias[i]), start, span.rows, w[i].rows);
+        }
+        at = span.next;
+    }
 }
 
 void tl_norm_rows(const tl_model *m, tl_stream *s, float *y, float *mean, float *rstd, const float *x,
@@ -454,6 +514,7 @@ static void reach(const tl_model *m, const tl_batch *b)
 
 void tl_forward(const tl_model *m, tl_stream *s, const tl_batch *b, tl_acts *acts)
 {
+    m = acts->model = tl_batch_model(m, b);
     const tl_config *c = &m->config;
     const tl_backend *be = m->backend;
     assert(b->N > 0 && b->N <= acts->size.max_rows);
@@ -477,6 +538,7 @@ const float *tl_acts_hidden(const tl_acts *a)
 
 void tl_logits(const tl_model *m, tl_stream *s, const tl_acts *acts, const int *rows, int n_rows, float *logits)
 {
+    if (acts->model) m = acts->model;
     const tl_config *c = &m->config;
     size_t D = (size_t)c->D, V = (size_t)c->V;
     for (int at = 0; at < n_rows; at += acts->chunk) {

@@ -9,8 +9,8 @@
  * no attention between them.  Training and inference run the same lines; training keeps each layer's activations and
  * its own key/value pages, inference keeps one layer's and is given the engine's pages.
  *
- * Each segment may have its own adapter.  Rows of one adapter should stand together: consecutive segments with the same
- * adapter are one product. */
+ * Each segment may have its own adapter, as long as all see the same model.  Rows of one adapter should stand together:
+ * consecutive segments with the same adapter are one product. */
 #ifndef TL_MODEL_FORWARD_H
 #define TL_MODEL_FORWARD_H
 
@@ -38,6 +38,7 @@ typedef struct tl_acts tl_acts; /* the buffers of a run (acts in forward.c) */
 typedef struct tl_acts_size {
     int max_rows;
     int max_rank;     /* of any adapter in any batch; 0: none */
+    bool magnitudes;  /* training: the adapter has them */
     bool training;    /* keep what the backward needs, and pages of its own */
     bool recompute;   /* training: keep only each layer's input and run the layer again in the backward: the same bits
                        * from a tenth of the memory, for a quarter more of the work in products */
@@ -48,6 +49,10 @@ typedef struct tl_acts_size {
 size_t tl_acts_bytes(const tl_model *m, const tl_acts_size *size);
 int tl_acts_create(tl_acts **out, const tl_model *m, const tl_acts_size *size, tl_err *err);
 void tl_acts_free(tl_acts *a);
+
+/* What a batch is run by: the base m, or what its adapters make of it (tl_adapter_model), which is the same for all of
+ * its sequences.  The functions below are given the base. */
+const tl_model *tl_batch_model(const tl_model *m, const tl_batch *b);
 
 /* Run the layers.  For a training batch the segments' pages may be NULL: they are laid out here. */
 void tl_forward(const tl_model *m, tl_stream *s, const tl_batch *b, tl_acts *acts);

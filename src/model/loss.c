@@ -26,6 +26,7 @@ void tl_head_logits(const tl_model *m, tl_stream *s, const tl_acts *acts, int n,
 double tl_loss(const tl_model *m, tl_stream *s, const tl_batch *b, tl_acts *acts, const int *targets,
                const float *weights, const tl_gradients *g)
 {
+    m = tl_batch_model(m, b);
     const tl_backend *be = m->backend;
     size_t D = (size_t)m->config.D;
     int V = m->config.V, count = 0;

@@ -39,6 +39,9 @@ int tl_model_each_row(tl_model *m, tl_weight_visit *visit, void *context);
 /* The head of a tied model is its token table. */
 void tl_model_tie(tl_model *m);
 
+/* A model with layers of its own whose weights are those of m, which must outlive it.  It has no hash. */
+int tl_model_share(tl_model **out, const tl_model *m, tl_err *err);
+
 /* A name from a family's table, the layer and the expert put in where it has places; cut where it does not fit. */
 void tl_name_print(char *out, size_t size, const char *pattern, int layer, int expert);
 
@@ -59,6 +62,23 @@ static inline size_t tl_by_heads(size_t o, int part, int parts, int h)
 {
     size_t width = (size_t)h;
     return (o / width * (size_t)parts + (size_t)part) * width + o % width;
+}
+
+/* Where number i of row o of a group's part p stands in its stored tensor; start: the rows of the parts before; h: the
+ * width of a head. */
+static inline size_t tl_group_place(const tl_group *g, int p, size_t start, size_t o, size_t i, int h)
+{
+    switch (g->name->form) {
+    case TL_FORM_TRANSPOSED:
+        return i * g->O + start + o;
+    case TL_FORM_BY_HEADS:
+        return tl_by_heads(o, p, g->name->parts, h) * g->I + i;
+    case TL_FORM_ROWS:
+    case TL_FORM_LESS_ONE:
+    case TL_FORM_STACKED: /* of no family's own files */
+        break;
+    }
+    return (start + o) * g->I + i;
 }
 
 /* Do the rows of a module's tensors lie by heads, as those of its products' tensor?  So does B of an adapter. */

@@ -30,22 +30,6 @@ static void put(void *data, tl_dtype dtype, size_t i, float x)
         ((tl_bf16 *)data)[i] = tl_f32_to_bf16(x);
 }
 
-/* Where number i of row o of part p stands in the stored tensor; start: the rows of the parts before. */
-static size_t place_of(const tl_group *g, int p, size_t start, size_t o, size_t i, int h)
-{
-    switch (g->name->form) {
-    case TL_FORM_TRANSPOSED:
-        return i * g->O + start + o;
-    case TL_FORM_BY_HEADS:
-        return tl_by_heads(o, p, g->name->parts, h) * g->I + i;
-    case TL_FORM_ROWS:
-    case TL_FORM_LESS_ONE:
-    case TL_FORM_STACKED: /* of no family's own files */
-        break;
-    }
-    return (start + o) * g->I + i;
-}
-
 /* All parts of the group into data, in the stored layout; h: the width of a head; row: room for a row of a
  * quantized matrix. */
 static void fill(void *data, tl_dtype dtype, const tl_group *g, int h, float *row)
@@ -59,7 +43,8 @@ static void fill(void *data, tl_dtype dtype, const tl_group *g, int h, float *ro
         for (size_t o = 0; o < O; o++) {
             if (panels) tl_weight_widen_row(w, (int)o, row);
             for (size_t i = 0; i < I; i++)
-                put(data, dtype, place_of(g, p, start, o, i, h), (panels ? row[i] : weight_at(w, o * I + i)) - less);
+                put(data, dtype, tl_group_place(g, p, start, o, i, h),
+                    (panels ? row[i] : weight_at(w, o * I + i)) - less);
         }
         start += O;
     }

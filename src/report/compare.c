@@ -22,7 +22,7 @@
 
 enum {
     PATH = 4096,
-    SETTINGS = 12,
+    SETTINGS = 16,
     TEXT = 48,
     SETTING_TEXT = 400,
     COMPARISONS = 64
@@ -158,6 +158,10 @@ static void describe(settings *s, const tl_method *m, const tl_method_options *o
     set(s, "r", "%d", o->lora_r);
     set(s, "alpha", "%g", (double)o->lora_alpha);
     set(s, "targets", "%s", o->lora_targets);
+    if (o->rslora) set(s, "rslora", "on");
+    if (o->dora) set(s, "dora", "on");
+    if (*o->lora_own) set(s, "own", "%s", o->lora_own);
+    if (o->lora_bias != TL_BIAS_NONE) set(s, "bias", "%s", tl_bias_name(o->lora_bias));
 }
 
 /* ---- one run ---- */

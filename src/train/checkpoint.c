@@ -183,6 +183,7 @@ int tl_checkpoint_load(tl_trainer *t, const char *path, const char *run, long *p
         rc = check(t, s, path, err);
     if (rc == 0) {
         fill(t, s);
+        tl_adapter_renorm(t->adapter, t->stream);
         t->step = steps;
         t->flops = strtod(flops, NULL);
         *place = there;

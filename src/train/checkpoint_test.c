@@ -22,7 +22,7 @@ static void run_steps(training *t, int from, int to)
     }
 }
 
-static void begin_in(training *t, bool lora, const tl_memory *memory)
+static void begin_in(training *t, int lora, const tl_memory *memory)
 {
     tl_train_options o = training_options(1e-2);
     o.memory = *memory;
@@ -41,8 +41,8 @@ static void begin(training *t, bool lora)
 TEST(a_resumed_run_ends_in_the_bits_of_one_that_was_never_stopped)
 {
     tl_err err = { 0 };
-    for (int i = 0; i < 5; i++) {
-        bool lora = i == 0;
+    for (int i = 0; i < 6; i++) {
+        int lora = i == 0 ? 1 : i == 5 ? 2 : 0;
         tl_memory memory = i == 4 ? tl_memory_low() : tl_memory_defaults();
         if (i == 2) memory.weights = TL_DTYPE_BF16;
         if (i == 2) memory.state = TL_STATE_BF16;

@@ -14,7 +14,7 @@ typedef struct gathering {
     const tl_model *m;
     float table_ratio;
     bool planned; /* weights without gradients too: they would get them */
-    bool adapter; /* its tensors are matrices, at rank 1 too */
+    bool adapter;
     tl_err *err;
 } gathering;
 
@@ -45,7 +45,7 @@ static int gather(void *context, const char *name, tl_weight *w)
                      .rows = w->rows,
                      .cols = w->cols,
                      .group = group_of(g, name),
-                     .decayed = g->adapter || w->rows > 1,
+                     .decayed = w->rows > 1 || strstr(name, ".lora_A.") || strstr(name, ".lora_B."),
                      .lr_ratio = table ? g->table_ratio : 1.0f };
     snprintf(q->name, sizeof q->name, "%s", name);
     p->count += q->n;

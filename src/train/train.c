@@ -34,6 +34,7 @@ static tl_acts_size acts_size(const tl_adapter *adapter, const tl_train_options 
 {
     return (tl_acts_size){ .max_rows = o->max_rows,
                            .max_rank = adapter ? adapter->max_r : 0,
+                           .magnitudes = adapter && adapter->dora,
                            .training = true,
                            .recompute = recompute,
                            .max_segments = max_segments(o) };
@@ -239,6 +240,7 @@ int tl_train_step(tl_trainer *t, const tl_sample *const *samples, int n, tl_trai
             st.adamw.grad_scale = (float)(o->max_grad_norm / r->grad_norm);
         tl_params_update(t->params, TL_GROUP_ALL, be, t->stream, &st.adamw, st.key);
     }
+    tl_adapter_renorm(t->adapter, t->stream);
     t->step++;
     return 0;
 }

@@ -164,6 +164,16 @@ TEST(a_seed_of_each_kind_is_taken)
     tl_adapter *a = NULL;
     CHECK_OK(tl_adapter_load(&a, fuzz_base, scratch_dir, &err), err);
     tl_adapter_release(a);
+    static const char *const adapters[] = { "peft-own.txt", "peft-tokens.txt", "mlx.txt", "plain.gguf" };
+    for (int i = 0; i < 4; i++) {
+        char path[100];
+        tl_buf whole = tl_buf_make(1 << 20);
+        snprintf(path, sizeof path, CORPUS "/adapter/%s", adapters[i]);
+        CHECK_OK(tl_file_read(path, 1 << 20, &whole, &err), err);
+        CHECK_OK(fuzz_adapter_load(&a, (const uint8_t *)whole.data, whole.size, &err), err);
+        tl_adapter_release(a);
+        tl_buf_reset(&whole);
+    }
     tl_buf file = tl_buf_make(1 << 20);
     CHECK_OK(tl_file_read(CORPUS "/task/triage.txt", 1 << 20, &file, &err), err);
     fuzz_task((const uint8_t *)file.data, file.size);

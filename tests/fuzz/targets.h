@@ -22,6 +22,7 @@
 #include "text/template.h"
 
 #include <stdint.h>
+#include <sys/stat.h>
 
 #define FUZZ_BASE    "tests/golden/model/llama"
 #define FUZZ_SHARDED "tests/golden/safetensors/sharded"
@@ -42,6 +43,7 @@ static inline void fuzz_begin(void)
     tl_log_quiet(true);
     fuzz_check(tl_model_open(&fuzz_base, FUZZ_BASE, NULL) == 0);
     fuzz_link(FUZZ_BASE "/adapter/adapter_model.safetensors", "adapter_model.safetensors");
+    fuzz_check(mkdir(scratch("whole"), 0700) == 0);
     fuzz_link(FUZZ_SHARDED "/model-00001-of-00002.safetensors", "model-00001-of-00002.safetensors");
     fuzz_link(FUZZ_SHARDED "/model-00002-of-00002.safetensors", "model-00002-of-00002.safetensors");
 }
@@ -143,11 +145,33 @@ static inline void fuzz_task(const uint8_t *bytes, size_t size)
     tl_task_free(t);
 }
 
+/* A GGUF adapter; else adapter_config.json and, after a line %%, its tensors: without these, those of a golden one. */
+static inline int fuzz_adapter_load(tl_adapter **a, const uint8_t *bytes, size_t size, tl_err *err)
+{
+    const uint8_t *end = size ? memmem(bytes, size, "%%\n", 3) : NULL;
+    const char *path = scratch_dir;
+    if (size > 4 && memcmp(bytes, "GGUF", 4) == 0) {
+        path = scratch_write("adapter.gguf", bytes, size);
+    } else if (end) {
+        const uint8_t *tensors = end + 3;
+        size_t n = size - (size_t)(tensors - bytes);
+        scratch_write("whole/adapter_config.json", bytes, (size_t)(end - bytes));
+        scratch_write("whole/adapter_model.safetensors", n ? (const void *)tensors : "", n); /* PEFT's name */
+        scratch_write("whole/adapters.safetensors", n ? (const void *)tensors : "", n);      /* MLX's */
+        path = scratch("whole");
+    } else {
+        scratch_write("adapter_config.json", bytes, size);
+    }
+    return tl_adapter_load(a, fuzz_base, path, err);
+}
+
 static inline void fuzz_adapter(const uint8_t *bytes, size_t size)
 {
     tl_adapter *a = NULL;
-    scratch_write("adapter_config.json", bytes, size);
-    if (tl_adapter_load(&a, fuzz_base, scratch_dir, NULL) == 0) tl_adapter_release(a);
+    tl_model *m = NULL;
+    if (fuzz_adapter_load(&a, bytes, size, NULL) < 0) return;
+    if (tl_adapter_merge(&m, a, NULL) == 0) tl_model_free(m);
+    tl_adapter_release(a);
 }
 
 /* Headers, line by line as they come: what is kept of them is printable, and what an ETag names is a file's name. */

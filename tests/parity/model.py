@@ -303,15 +303,15 @@ def compare(o, copier, family, seed, dtype, home, found):
     found.check(f"{name}, merged", ours(o.tailor, merged, tokens, name), wanted, most)
 
 
-def compile_copier(home):
-    """model_copy.c, against the library of this build."""
+def compile_tool(home, name):
+    """The C half of a comparison, against the library of this build."""
     build = os.environ.get("BUILD", "build")
     packages = ["jansson", "libcyaml", "libpcre2-8", "libutf8proc", "libcrypto"]
     libraries = subprocess.check_output(["pkg-config", "--libs", *packages], text=True).split()
-    out = os.path.join(home, "model_copy")
+    out = os.path.join(home, name)
     here = os.path.dirname(os.path.abspath(__file__))
     subprocess.run([os.environ.get("CC", "gcc"), "-std=gnu11", "-fopenmp", "-Isrc", "-o", out,
-                    os.path.join(here, "model_copy.c"), os.path.join(build, "libtailor.a"), *libraries, "-lm"], check=True)
+                    os.path.join(here, name + ".c"), os.path.join(build, "libtailor.a"), *libraries, "-lm"], check=True)
     return out
 
 
@@ -323,7 +323,7 @@ def main():
     p.add_argument("--families", default=",".join(FAMILIES))
     o = p.parse_args()
     with tempfile.TemporaryDirectory() as tools:
-        copier = compile_copier(tools)
+        copier = compile_tool(tools, "model_copy")
         for family in o.families.split(","):
             found = Found()
             for seed in range(o.first, o.first + o.seeds):

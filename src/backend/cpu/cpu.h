@@ -36,6 +36,8 @@ void TL_CPU(geglu)(tl_stream *, float *, const float *, const float *, size_t);
 void TL_CPU(geglu_back)(tl_stream *, float *, float *, float *, const float *, const float *, const float *, size_t);
 void TL_CPU(gelu_exact)(tl_stream *, float *, const float *, size_t);
 void TL_CPU(gelu_exact_back)(tl_stream *, float *, float *, const float *, const float *, size_t);
+void TL_CPU(gain)(tl_stream *, float *, const float *, const float *, const float *, const float *, int, int);
+void TL_CPU(gain_back)(tl_stream *, float *, const float *, const float *, const float *, int, int);
 void TL_CPU(scale)(tl_stream *, float *, float, size_t);
 void TL_CPU(add)(tl_stream *, float *, const float *, float, size_t);
 void TL_CPU(embed)(tl_stream *, float *, tl_matrix, const int *, int, int, bool);

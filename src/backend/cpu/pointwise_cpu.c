@@ -162,6 +162,40 @@ void TL_CPU(gelu_exact_back)(tl_stream *s, float *y, float *dx, const float *dy,
     })
 }
 
+void TL_CPU(gain)(tl_stream *s, float *y, const float *x, const float *g, const float *b, const float *add, int N,
+                  int D)
+{
+#pragma omp parallel for num_threads(s->threads) schedule(static) if (WORTH(s, (size_t)N * (size_t)D))
+    for (int n = 0; n < N; n++) {
+        size_t row = (size_t)n * (size_t)D, width = (size_t)D;
+        for (size_t d = 0; d < width; d += W) {
+            size_t c = width - d < W ? width - d : W;
+            vf v = get(x + row + d, c) * get(g + d, c);
+            if (add) v = v + get(add + row + d, c);
+            if (b) v = v + get(b + d, c);
+            put(y + row + d, v, c);
+        }
+    }
+}
+
+/* Columns are split among threads in whole vectors, rows are added in order. */
+void TL_CPU(gain_back)(tl_stream *s, float *dm, const float *dy, const float *x, const float *norm, int N, int D)
+{
+    size_t width = (size_t)D;
+#pragma omp parallel for num_threads(s->threads) schedule(static) if (WORTH(s, (size_t)N * (size_t)D))
+    for (size_t d = 0; d < width; d += W) {
+        size_t c = width - d < W ? width - d : W;
+        vf sum = vf_set(0);
+        for (int n = 0; n < N; n++) {
+            size_t at = (size_t)n * width + d;
+            sum = vf_fma(get(dy + at, c), get(x + at, c), sum);
+        }
+        float once[W];
+        put(once, sum, c);
+        for (size_t k = 0; k < c; k++) dm[d + k] += once[k] / norm[d + k];
+    }
+}
+
 void TL_CPU(scale)(tl_stream *s, float *x, float a, size_t n)
 {
     EACH_VECTOR(s, n, i, c, { put(x + i, vf_set(a) * get(x + i, c), c); })

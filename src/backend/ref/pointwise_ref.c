@@ -110,6 +110,29 @@ void tl_ref_gelu_exact_back(tl_stream *s, float *y, float *dx, const float *dy, 
     }
 }
 
+void tl_ref_gain(tl_stream *s, float *y, const float *x, const float *g, const float *b, const float *add, int N, int D)
+{
+#pragma omp parallel for num_threads(s->threads) schedule(static)
+    for (int n = 0; n < N; n++)
+        for (int d = 0; d < D; d++) {
+            size_t at = (size_t)n * (size_t)D + (size_t)d;
+            y[at] = (add ? add[at] : 0) + x[at] * g[d] + (b ? b[d] : 0);
+        }
+}
+
+void tl_ref_gain_back(tl_stream *s, float *dm, const float *dy, const float *x, const float *norm, int N, int D)
+{
+#pragma omp parallel num_threads(s->threads)
+    {
+        tl_ref_share c = tl_ref_share_of(D);
+        for (int n = 0; n < N; n++)
+            for (int d = c.from; d < c.to; d++) {
+                size_t at = (size_t)n * (size_t)D + (size_t)d;
+                dm[d] += dy[at] * x[at] / norm[d];
+            }
+    }
+}
+
 void tl_ref_scale(tl_stream *s, float *x, float a, size_t n)
 {
 #pragma omp parallel for num_threads(s->threads) schedule(static)

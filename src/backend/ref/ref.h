@@ -63,6 +63,9 @@ void tl_ref_geglu_back(tl_stream *s, float *y, float *dgate, float *dup, const f
                        const float *up, size_t n);
 void tl_ref_gelu_exact(tl_stream *s, float *y, const float *x, size_t n);
 void tl_ref_gelu_exact_back(tl_stream *s, float *y, float *dx, const float *dy, const float *x, size_t n);
+void tl_ref_gain(tl_stream *s, float *y, const float *x, const float *g, const float *b, const float *add, int N,
+                 int D);
+void tl_ref_gain_back(tl_stream *s, float *dm, const float *dy, const float *x, const float *norm, int N, int D);
 void tl_ref_scale(tl_stream *s, float *x, float a, size_t n);
 void tl_ref_add(tl_stream *s, float *y, const float *x, float a, size_t n);
 void tl_ref_embed(tl_stream *s, float *y, tl_matrix table, const int *ids, int N, int D, bool accumulate);
