@@ -95,6 +95,12 @@ class SentencePiece:
         import sentencepiece
         self.p = sentencepiece.SentencePieceProcessor(model_file=path)
 
+    def tie(self, ids, want):
+        """Two cuts of one text whose scores add up to the same: which is taken is a matter of rounding."""
+        def total(x):
+            return sum(self.p.get_score(i) for i in x)
+        return self.decode(ids) == self.decode(want) and abs(total(ids) - total(want)) < 0.05
+
     def encode(self, texts, flags):
         before = [self.p.bos_id()] if flags & SPECIAL else []
         return [before + ids for ids in self.p.encode(texts)]
@@ -208,8 +214,8 @@ class Comparison:
             at = max(0, at - 60)
             print("%s, %s: %.200r\n  ours   %s\n  wanted %s" % (name, what, text, got[at:at + 200], want[at:at + 200]))
 
-    def run(self, name, directory, peer, flags, kind, texts, exact=False):
-        self.here = 0
+    def run(self, name, directory, peer, flags, kind, texts, exact=False, short=False):
+        self.here, ties = 0, 0
         if peer.name == "sentencepiece":
             texts = [t for t in texts if (b"\0" if isinstance(t, bytes) else "\0") not in t]
         sent = [t if isinstance(t, bytes) else t.encode() for t in texts]
@@ -219,6 +225,9 @@ class Comparison:
         wanted = peer.encode(asked, flags)
         theirs = time.time() - start
         for text, (ids, back), want in zip(asked, answers, wanted):
+            if ids != want and short and peer.tie(ids, want):
+                ties += 1
+                continue
             if ids != want:
                 self.report(name, "flags %d, %s" % (flags, kind), text, ids, want)
                 continue
@@ -227,18 +236,19 @@ class Comparison:
                 self.report(name, "flags %d, %s, decoded" % (flags, kind), text, back, decoded)
             elif exact and unicodedata.is_normalized("NFC", text) and back != text.encode():
                 self.report(name, "flags %d, %s, there and back" % (flags, kind), text, back, text)
-        print("%-16s %-13s flags %d  %-10s %7d texts, %d different; %.1f s with decoding, the package %.1f s" %
-              (name, peer.name, flags, kind, len(texts), self.here, seconds, theirs), flush=True)
+        print("%-16s %-13s flags %d  %-10s %7d texts, %d different%s; %.1f s with decoding, the package %.1f s" %
+              (name, peer.name, flags, kind, len(texts), self.here, ", %d ties" % ties if ties else "", seconds, theirs),
+              flush=True)
 
     def all(self, name, directory, peer, flags, exact=False, also=(), short=False):
         """also: more flags, for the fixed and random texts."""
         t = self.texts
         texts = t["fixed"] + list(random_texts(random.Random(t["seed"]), t["n"], peer.added))
         for f in (flags,) + tuple(also):
-            self.run(name, directory, peer, f, "texts", texts, exact and f & AS_TEXT)
+            self.run(name, directory, peer, f, "texts", texts, exact and f & AS_TEXT, short)
         for kind in ("single", "among", "long", "files"):
-            self.run(name, directory, peer, flags, kind, list(self.short(t[kind])) if short else t[kind], exact)
-        self.run(name, directory, peer, flags | REPLACE, "broken", t["broken"])
+            self.run(name, directory, peer, flags, kind, list(self.short(t[kind])) if short else t[kind], exact, short)
+        self.run(name, directory, peer, flags | REPLACE, "broken", t["broken"], short=short)
         self.here = 0
         for text, (said, _) in zip(t["broken"], ours(self.program, directory, flags, t["broken"])[0]):
             try:
