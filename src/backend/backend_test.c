@@ -238,7 +238,7 @@ static size_t times(int a, int b)
 static tl_low_product given_low(trial *t, int n, int salt)
 {
     const int r = 1 + (t->z.N * 3 + t->z.O + t->z.I + salt) % 70;
-    if ((t->z.N + t->z.O + t->z.I + salt) % 3 > 0) return (tl_low_product){ NULL };
+    if ((t->z.N + t->z.O + t->z.I + salt) % 3 > 0) return (tl_low_product){ .x = NULL };
     float *x = given(t, times(t->z.N, r)), *w = given(t, times(n, r));
     return (tl_low_product){ x, w, r };
 }

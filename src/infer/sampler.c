@@ -10,6 +10,8 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <string.h>
 
 enum {
     STREAM_SAMPLE = 0x5a
@@ -37,19 +39,30 @@ tl_rng tl_sampler_rng(const tl_sampling *o)
     return tl_rng_make(o->seed, STREAM_SAMPLE);
 }
 
-/* The largest of n; *nan where one is no number.  Neither is asked on the way: a loop without an exit becomes vectors.
- */
+/* Bits of a float as a whole number of the same order, and back. */
+static inline int32_t ordered(int32_t bits)
+{
+    return bits ^ ((bits >> 31) & 0x7fffffff);
+}
+
+/* The largest of n; *nan where one is no number.  Neither is asked on the way, and both are whole numbers: so the loop
+ * becomes vectors. */
 static float largest(const float *x, int n, bool *nan)
 {
-    float most = -INFINITY;
-    int none = 0;
-#pragma omp simd reduction(max : most) reduction(+ : none)
+    int32_t most = INT32_MIN, size = 0;
+    float out;
+#pragma omp simd reduction(max : most, size)
     for (int i = 0; i < n; i++) {
-        most = x[i] > most ? x[i] : most;
-        none += x[i] != x[i];
+        int32_t bits;
+        memcpy(&bits, x + i, sizeof bits);
+        const int32_t key = ordered(bits), magnitude = bits & 0x7fffffff;
+        most = key > most ? key : most;
+        size = magnitude > size ? magnitude : size;
     }
-    *nan = none > 0;
-    return most;
+    *nan = size > 0x7f800000;
+    most = ordered(most);
+    memcpy(&out, &most, sizeof out);
+    return out;
 }
 
 /* The first of the largest logits, or -1.  A greedy token is nothing else, so it is looked for by blocks, and then in

@@ -267,7 +267,7 @@ static void few_columns(const few_part *part, const uint32_t *x, const few_part 
     const product *p = part->p;
     const int wide = few_wide(p);
     for (int n = part->n0, nr; n < part->n1; n += nr) {
-        few_ahead ahead = { NULL };
+        few_ahead ahead = { .at = NULL };
         nr = part->n1 - n < wide ? part->n1 - n : wide;
         if (!p->b_by_k) ahead = few_ahead_of(part, n, next);
         for (int m = 0; m < p->M; m += FEW) few_of[(p->M - m < FEW ? p->M - m : FEW) - 1](p, x, m, n, nr, &ahead);
