@@ -251,7 +251,7 @@ static int write_rows(writing *k, tl_save *s, tl_err *err)
     int rc = rows && out ? 0 : no_memory(k, err);
     for (size_t from = 0; rc == 0 && from < all; from += step) {
         const size_t n = all - from < step ? all - from : step;
-#pragma omp parallel for schedule(dynamic)
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
         for (size_t r = 0; r < n; r += RUN)
             make_rows(k, from + r, from + (n - r < RUN ? n : r + RUN), out + r * bytes,
                       rows + (size_t)omp_get_thread_num() * RUN * I);

@@ -7,6 +7,12 @@
 
 #include <stdbool.h>
 
+#if defined __AMX_BF16__ || defined __AMXBF16__ /* clang 14's word */
+#define TL_AMX 1
+#else
+#define TL_AMX 0
+#endif
+
 void TL_CPU(linear)(tl_stream *, const tl_product *, int, const float *, int, int);
 void TL_CPU(linear_dx)(tl_stream *, float *, const tl_product_back *, int, int, int, bool);
 void TL_CPU(linear_dw)(tl_stream *, float *, const float *, const float *, int, int, int, bool);

@@ -16,7 +16,7 @@
 #else
 #define BF16_PAIRS 0
 #endif
-#ifdef __AMX_BF16__
+#if TL_AMX
 #define AMX 1
 #else
 #define AMX 0

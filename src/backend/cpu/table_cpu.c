@@ -2,7 +2,7 @@
 #include "backend/cpu/cpu.h"
 
 #include <cpuid.h>
-#ifdef __AMX_BF16__
+#if TL_AMX
 #include <sys/syscall.h>
 #include <unistd.h>
 
