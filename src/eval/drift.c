@@ -48,7 +48,7 @@ static double log_sum(const float *x, int V)
 {
     double most = x[best_of(x, V)], sum = 0;
     for (int v = 0; v < V; v++) sum += exp((double)x[v] - most);
-    return most + log(sum);
+    return sum > 0 ? most + log(sum) : most; /* the largest alone adds one */
 }
 
 /* A position into the sums of *d. */

@@ -88,10 +88,10 @@ int tl_quantize(tl_dtype t, void *panels, const tl_rows *rows, size_t O, size_t 
 {
     const bool same = rows->stored->dtype == t;
     const size_t bytes = tl_panel_bytes(t, I);
-    const int threads = omp_get_max_threads(); /* as many as tl_quantize_scratch has made room for */
     unsigned too_large = 0;
     assert(!(same && rows->turned));
-#pragma omp parallel for num_threads(threads) schedule(dynamic) reduction(+ : too_large)
+    /* as many threads as tl_quantize_scratch has made room for */
+#pragma omp parallel for num_threads(omp_get_max_threads()) schedule(dynamic) reduction(+ : too_large)
     for (size_t p = 0; p < (O + TL_PANEL - 1) / TL_PANEL; p++) {
         const size_t o = p * TL_PANEL, n = O - o < TL_PANEL ? O - o : TL_PANEL;
         void *panel = (char *)panels + p * bytes;

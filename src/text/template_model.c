@@ -5,6 +5,7 @@
 #include "io/gguf.h"
 #include "io/json.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <limits.h>
 #include <stdio.h>
@@ -214,6 +215,7 @@ static int read_either(json_t **templates, json_t **tokens, const char *model, t
 {
     json_t *found[2] = { NULL, NULL };
     int rc = read_model(&found[0], &found[1], model, err);
+    assert(templates || tokens);
     json_t **wanted = templates ? templates : tokens, **got = templates ? &found[0] : &found[1];
     if (rc == 0) {
         *wanted = *got;

@@ -307,7 +307,9 @@ static int make(json_t *whole, json_t *config, reading *r, tl_err *err)
 
 bool tl_tokenizer_gguf_any(const tl_gguf *g)
 {
-    return tl_gguf_get(g, KEY("model")) || tl_gguf_get(g, KEY("tokens"));
+    const tl_gguf_pair *model = tl_gguf_get(g, KEY("model"));
+    if (model && model->text && strcmp(model->text, "none") == 0) return false;
+    return model || tl_gguf_get(g, KEY("tokens"));
 }
 
 int tl_tokenizer_gguf(json_t **whole, json_t **config, const tl_gguf *g, tl_err *err)

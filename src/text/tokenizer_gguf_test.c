@@ -386,9 +386,26 @@ TEST(tokens_that_lie_are_refused)
     scratch_end();
 }
 
+TEST(a_file_without_a_tokenizer_may_say_so)
+{
+    tl_err err = { 0 };
+    static const char *const models[] = { "none", "gpt2" };
+    scratch_begin();
+    for (int i = 0; i < 2; i++) {
+        tl_gguf *g = NULL;
+        gguf_writer w = bytes_and(models[i], "gpt-2");
+        gguf_end(&w, NULL, 0);
+        CHECK_OK(tl_gguf_open(&g, scratch_write("vocab.gguf", w.bytes, w.size), &err), err);
+        CHECK(tl_tokenizer_gguf_any(g) == (i == 1));
+        tl_gguf_close(g);
+    }
+    scratch_end();
+}
+
 RUN_TESTS(CASE(a_vocabulary_of_the_gguf_package_gives_the_ids_of_its_tokenizer_json),
           CASE(a_vocabulary_copied_into_a_directory_gives_the_same_ids),
           CASE(ids_of_gpt2_are_those_of_the_python_package), CASE(ids_of_qwen2_are_those_of_the_python_package),
           CASE(types_say_which_tokens_are_found_in_the_text),
           CASE(bos_and_eos_are_added_as_the_file_or_its_pre_tokenizer_says), CASE(every_known_pre_tokenizer_opens),
-          CASE(what_would_give_other_ids_is_refused_by_key), CASE(tokens_that_lie_are_refused))
+          CASE(what_would_give_other_ids_is_refused_by_key), CASE(tokens_that_lie_are_refused),
+          CASE(a_file_without_a_tokenizer_may_say_so))

@@ -32,7 +32,7 @@ static size_t characters(const char *text, size_t size)
 
 int tl_wordpiece_encode(const tl_tokenizer *t, const char *word, size_t size, tl_ids *out, tl_err *err)
 {
-    size_t before = out->size, start = 0, end;
+    size_t before = out->size, start = 0, end = 0;
     bool known = characters(word, size) <= (size_t)t->max_characters;
     while (known && start < size) {
         int id = longest(t, word, start, size, &end);

@@ -263,7 +263,7 @@ static void gather_keys(const chunk *c, int r0, int rows)
         const int here = end - t < TILE_ROWS ? end - t : TILE_ROWS, ahead = c->t0 + t - r0;
         const int from = ahead > 0 ? ahead / TILE_ROWS * TILE_ROWS : 0, steps = (rows - from + each - 1) / each;
         const uint32_t *q = c->qa + from / each * hp, *dout = c->da + from / each * hp;
-        const size_t at = (size_t)(from / each * KEYS + t);
+        const size_t at = (size_t)(from / each) * KEYS + (size_t)t;
         multiply(c->pairs, (words_c){ c->dv + t * hp, (size_t)hp, NULL, false }, (words_a){ c->p + at, KEYS, true },
                  (words_b){ &dout, INT_MAX, (size_t)hp }, here, hp, steps);
         multiply(c->pairs, (words_c){ c->dk + t * hp, (size_t)hp, NULL, false },

@@ -110,8 +110,10 @@ static void gather(block *b, int t0, int n, bool fresh)
     const tl_attention *a = b->a;
     const int hp = tl_head_padded(a->h), each = b->pairs ? TL_PAGE / 2 : TL_PAGE;
     const uint32_t *piece[KEYS / TL_PAGE];
-    for (int i = 0; i * TL_PAGE < n; i++)
-        piece[i] = a->v + (size_t)b->g->pages[t0 / TL_PAGE + i] * a->v_stride + (size_t)(b->head * each * hp);
+    for (int i = 0; i < KEYS / TL_PAGE; i++) {
+        const size_t page = i * TL_PAGE < n ? (size_t)b->g->pages[t0 / TL_PAGE + i] : 0; /* 0: not read */
+        piece[i] = a->v + page * a->v_stride + (size_t)(b->head * each * hp);
+    }
     multiply(b->pairs, (words_c){ b->o, (size_t)hp, b->factor, fresh },
              (words_a){ b->p, b->pairs ? KEYS / 2 : KEYS, false }, (words_b){ piece, each, (size_t)hp }, b->M, hp,
              (int)words_along(b->pairs, n));

@@ -98,8 +98,8 @@ static inline __attribute__((always_inline)) void tile(int rows, int wide, bool 
             if (c.factor) sum[m][j] *= vf_set(c.factor[m]);
         }
     }
-    for (int k = 0, p = 0; k < steps; k += b.each, p++) {
-        const int here = steps - k < b.each ? steps - k : b.each;
+    for (int k = 0, p = 0, here; k < steps; k += here, p++) {
+        here = steps - k < b.each ? steps - k : b.each;
         const uint32_t *at = b.piece[p] + n;
         for (int i = 0; i < here; i++, at += b.ld, a += by_step ? ld : 1)
             tile_step(rows, wide, pairs, by_step, sum, a, ld, at);

@@ -46,6 +46,7 @@ static const float *weights(const tl_stream *s, tl_matrix w, int o, int I, int i
 static void product(tl_stream *s, const tl_product *p, const float *x, int N, int I)
 {
     bool bf16 = narrow(s);
+    assert(p->y);
 #pragma omp parallel for num_threads(s->threads) schedule(static)
     for (int o = 0; o < p->O; o++) {
         const float *wo = weights(s, p->w, o, I, 0, I);
