@@ -103,7 +103,8 @@ def made():
 def sentences():
     """SentencePiece models: BPE with bytes, Unigram with a table of its own."""
     import sentencepiece as spm
-    rules = os.path.join(HERE, "rules.tsv")
+    os.chdir(HERE)  # the package writes the paths that it was given into the model
+    rules = "rules.tsv"
     with open(rules, "w", encoding="utf-8") as f:
         for one, other in (("\u00fc", "ue"), ("\ufb01", "fi"), ("\ufb01x", "FIX"), ("\u3000", " "), ("\t", " "), ("\u00b0C", " degrees"),
                            ("\u2460", "1"), ("\u200b", "")):
@@ -117,7 +118,7 @@ def sentences():
     out = {}
     for name, options in kinds.items():
         model = io.BytesIO()
-        spm.SentencePieceTrainer.train(input=os.path.join(HERE, "corpus.txt"), model_writer=model, minloglevel=2,
+        spm.SentencePieceTrainer.train(input="corpus.txt", model_writer=model, minloglevel=2,
                                        num_threads=1, character_coverage=0.999, **options)
         out[name] = model.getvalue()
     os.remove(rules)
