@@ -4,25 +4,12 @@
 #include "base/panels.h"
 #include "io/json.h"
 #include "model/forward.h"
-#include "model/init.h"
 #include "model/model_memory.h"
-#include "tests/check.h"
-#include "tests/scratch.h"
+#include "tests/small_training.h" /* widths that are neither blocks nor panels */
 
 #include <fcntl.h>
 
 #define GGUF "tests/golden/gguf/"
-
-/* Widths that are neither blocks nor panels. */
-#define LLAMA_OF(more)                                                                                                 \
-    "{\"model_type\": \"llama\", \"vocab_size\": 83, \"hidden_size\": 48, \"intermediate_size\": 101,"                 \
-    " \"num_hidden_layers\": 2, \"num_attention_heads\": 4, \"num_key_value_heads\": 2, \"head_dim\": 10,"             \
-    " \"max_position_embeddings\": 64" more "}"
-#define LLAMA      LLAMA_OF("")
-#define LLAMA_TIED LLAMA_OF(", \"tie_word_embeddings\": true")
-#define GPT2                                                                                                           \
-    "{\"model_type\": \"gpt2\", \"vocab_size\": 83, \"n_embd\": 48, \"n_inner\": 101, \"n_layer\": 2, \"n_head\": 4,"  \
-    " \"n_positions\": 64}"
 
 static const tl_dtype types[] = { TL_DTYPE_Q8_0, TL_DTYPE_Q4_0, TL_DTYPE_Q4_K, TL_DTYPE_NF4 };
 
@@ -34,25 +21,11 @@ static tl_model *opened(const char *path, tl_dtype layers, tl_dtype tables)
     return m;
 }
 
-/* A random base with weights large enough that every part shows; unfrozen. */
-static tl_model *random_base(const char *config)
-{
-    tl_err err = { 0 };
-    tl_config c = { 0 };
-    tl_model *m = NULL;
-    json_t *o = json_loads(config, 0, NULL);
-    CHECK_OK(tl_config_parse(&c, o, "config.json", &err), err);
-    json_decref(o);
-    CHECK_OK(tl_model_create(&m, &c, 11, &err), err);
-    tl_init_weights(m, 11, &(tl_init){ .std = 0.15f });
-    return m;
-}
-
 /* A random base of that config as a directory; remove with scratch_end. */
 static void write_base(const char *config, tl_dtype dtype)
 {
     tl_err err = { 0 };
-    tl_model *m = random_base(config);
+    tl_model *m = training_model(config);
     scratch_begin();
     CHECK_OK(tl_model_write(m, scratch_dir, dtype, &err), err);
     tl_model_free(m);
@@ -315,7 +288,7 @@ TEST(unfreezing_a_quantized_base_is_refused_by_name_and_leaves_it_as_it_was)
 TEST(a_number_too_large_for_its_scale_is_refused_by_tensor)
 {
     tl_err err = { 0 };
-    tl_model *m = random_base(LLAMA), *none = NULL;
+    tl_model *m = training_model(LLAMA), *none = NULL;
     ((float *)m->layers[1].linear[TL_UP].data)[77] = 1e30f;
     scratch_begin();
     CHECK_OK(tl_model_write(m, scratch_dir, TL_DTYPE_F32, &err), err);
@@ -371,9 +344,9 @@ static bool reset_peak(void)
 TEST(while_a_base_is_quantized_no_more_than_a_tensor_of_it_is_in_memory)
 {
     tl_err err = { 0 };
-    tl_model *big = random_base("{\"model_type\": \"llama\", \"vocab_size\": 1000, \"hidden_size\": 512,"
-                                " \"intermediate_size\": 2048, \"num_hidden_layers\": 6, \"num_attention_heads\": 8,"
-                                " \"max_position_embeddings\": 64}");
+    tl_model *big = training_model("{\"model_type\": \"llama\", \"vocab_size\": 1000, \"hidden_size\": 512,"
+                                   " \"intermediate_size\": 2048, \"num_hidden_layers\": 6, \"num_attention_heads\": 8,"
+                                   " \"max_position_embeddings\": 64}");
     scratch_begin();
     CHECK_OK(tl_model_write(big, scratch_dir, TL_DTYPE_F32, &err), err);
     const size_t stored = 4 * tl_model_parameters(big);

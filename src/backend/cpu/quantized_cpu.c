@@ -21,8 +21,7 @@
 #include <omp.h>
 
 enum {
-    DEEP = 512, /* blocks of a piece, 16,384 numbers */
-    LIST_MOST = 8
+    DEEP = 512 /* blocks of a piece, 16,384 numbers */
 };
 
 _Static_assert((size_t)DEEP *OPEN_BLOCK + (size_t)DEEP * SLOT <= TL_PRODUCT_SCRATCH,
