@@ -5,40 +5,15 @@
 
 #include "base/size.h"
 #include "io/safetensors.h"
-#include "model/forward.h"
 #include "model/model_memory.h"
 #include "tests/check.h"
 #include "tests/gguf_writer.h"
+#include "tests/logits.h"
 #include "tests/scratch.h"
 
 #define HOME "tests/golden/gguf/"
 
 /* Logits of the golden ids at every position, the caller's to free. */
-static float *logits_of(tl_model *m, const int *ids, int N)
-{
-    tl_err err = { 0 };
-    tl_stream stream;
-    tl_acts *acts = NULL;
-    int positions[100];
-    CHECK(N <= 100 && N <= m->config.T);
-    for (int i = 0; i < N; i++) positions[i] = i;
-    tl_segment segment = { .rows = N };
-    tl_adapter *no_adapter = NULL;
-    tl_batch batch = {
-        .N = N, .ids = ids, .positions = positions, .n_segments = 1, .segments = &segment, .adapters = &no_adapter
-    };
-    tl_acts_size size = { .max_rows = N, .max_segments = 1, .training = true };
-    CHECK_OK(tl_stream_create(&stream, 2, TL_PRECISION_F32, m->config.T, m->config.h, &err), err);
-    CHECK_OK(tl_acts_create(&acts, m, &size, &err), err);
-    float *logits = calloc((size_t)N * (size_t)m->config.V, sizeof *logits);
-    CHECK(logits != NULL);
-    tl_forward(m, &stream, &batch, acts);
-    tl_logits(m, &stream, acts, positions, N, logits);
-    tl_acts_free(acts);
-    tl_stream_free(&stream);
-    return logits;
-}
-
 static void check_base(const char *golden_path, const char *name, const tl_backend *backend)
 {
     tl_err err = { 0 };
@@ -54,7 +29,7 @@ static void check_base(const char *golden_path, const char *name, const tl_backe
     CHECK_OK(tl_model_open(&m, path, &err), err);
     m->backend = backend;
     CHECK_INT(wanted->dims[1], m->config.V);
-    float *found = logits_of(m, ids->data, (int)wanted->dims[0]);
+    float *found = logits_of(m, TL_PRECISION_F32, ids->data, (int)wanted->dims[0]);
     CHECK_CLOSE(found, (const float *)wanted->data, wanted->bytes / sizeof(float), 1e-4, 1.0);
     free(found);
     tl_model_free(m);
@@ -97,7 +72,7 @@ static void write_and_read(const char *name)
     CHECK_OK(tl_model_open(&back, scratch_dir, &err), err);
     CHECK_INT(back->config.tied, m->config.tied);
     CHECK_INT(tl_model_parameters(back), tl_model_parameters(m));
-    float *a = logits_of(m, ids, 5), *b = logits_of(back, ids, 5);
+    float *a = logits_of(m, TL_PRECISION_F32, ids, 5), *b = logits_of(back, TL_PRECISION_F32, ids, 5);
     CHECK(memcmp(a, b, 5 * (size_t)m->config.V * sizeof *a) == 0);
     free(a);
     free(b);
@@ -126,9 +101,9 @@ TEST(an_unfrozen_base_lets_go_of_its_file_and_computes_the_same)
     const tl_model_options wide = { TL_DTYPE_F32, TL_DTYPE_F32 }; /* blocks cannot be trained */
     CHECK_OK(tl_model_open_as(&m, HOME "llama-q4_0.gguf", &wide, &err), err);
     CHECK_INT(m->config.bos, -1);
-    float *a = logits_of(m, ids, 5);
+    float *a = logits_of(m, TL_PRECISION_F32, ids, 5);
     CHECK_OK(tl_model_unfreeze(m, &err), err);
-    float *b = logits_of(m, ids, 5);
+    float *b = logits_of(m, TL_PRECISION_F32, ids, 5);
     CHECK_CLOSE(b, a, 5 * m->config.V, 1e-6, 1.0);
     free(a);
     free(b);

@@ -3,8 +3,8 @@
 #define _GNU_SOURCE /* nftw */
 #include "base/panels.h"
 #include "io/json.h"
-#include "model/forward.h"
 #include "model/model_memory.h"
+#include "tests/logits.h"
 #include "tests/small_training.h" /* widths that are neither blocks nor panels */
 
 #include <fcntl.h>
@@ -29,27 +29,6 @@ static void write_base(const char *config, tl_dtype dtype)
     scratch_begin();
     CHECK_OK(tl_model_write(m, scratch_dir, dtype, &err), err);
     tl_model_free(m);
-}
-
-static float *logits_of(tl_model *m, tl_precision precision, const int *ids, int N)
-{
-    tl_err err = { 0 };
-    tl_stream stream;
-    tl_acts *acts = NULL;
-    int positions[64];
-    for (int i = 0; i < N; i++) positions[i] = i;
-    tl_segment segment = { .rows = N };
-    tl_batch batch = { .N = N, .ids = ids, .positions = positions, .n_segments = 1, .segments = &segment };
-    tl_acts_size size = { .max_rows = N, .max_segments = 1, .training = true };
-    CHECK_OK(tl_stream_create(&stream, 2, precision, m->config.T, m->config.h, &err), err);
-    CHECK_OK(tl_acts_create(&acts, m, &size, &err), err);
-    float *logits = calloc((size_t)N * (size_t)m->config.V, sizeof *logits);
-    CHECK(logits != NULL);
-    tl_forward(m, &stream, &batch, acts);
-    tl_logits(m, &stream, acts, positions, N, logits);
-    tl_acts_free(acts);
-    tl_stream_free(&stream);
-    return logits;
 }
 
 static const int ids[] = { 3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8 };
